@@ -1,0 +1,1 @@
+"""The worker that seals batches and carries transactions to the chain."""

@@ -1,0 +1,1 @@
+"""Perdure: a ledger of credentials that outlive their issuer."""

@@ -1,0 +1,1 @@
+"""The chain: web3 lives here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Values and their bytes: pure, no clock, no environment, no network, no database."""

@@ -1,0 +1,1 @@
+"""Private keys at rest: sealed under the master key, backed up under a passphrase."""

@@ -1,0 +1,1 @@
+"""The stand-alone verifier: core, one small JSON-RPC reader, nothing else."""

@@ -1,0 +1,1 @@
+"""HTTP lives here and nowhere else."""
