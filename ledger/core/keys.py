@@ -1,0 +1,162 @@
+"""
+Keys and the texts they travel as: Ed25519, multikey, did:key, base58btc, base64url, Keccak.
+
+Each value has exactly one accepted text, so that nobody can spell a signed key in two ways.
+"""
+
+import base64
+import re
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from eth_hash.backends.pycryptodome import keccak256 as _keccak256
+
+from ledger.errors import MalformedError, ProofError
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58_DIGITS = {digit: value for value, digit in enumerate(_BASE58)}
+# Base 58 arithmetic is quadratic; the longest text we read is a signature of 88 digits.
+_BASE58_MAX = 128
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+
+_ED25519_MULTICODEC = b"\xed\x01"
+_FIELD_PRIME = 2**255 - 19
+# The y coordinates of the eight points of small order. For a key among them anybody can
+# write signatures, and one signature fits many messages.
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _FIELD_PRIME - 1,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    }
+)
+
+
+def keccak256(data: bytes) -> bytes:
+    """Ethereum's hash: Keccak-256 with the padding from before SHA-3 was standardised."""
+    return _keccak256(data)
+
+
+def encode_base58(data: bytes) -> str:
+    """Write base58btc: the Bitcoin alphabet, one '1' for each leading zero byte."""
+    number = int.from_bytes(data, "big")
+    digits = ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = _BASE58[digit] + digits
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
+def decode_base58(text: str) -> bytes:
+    """Read base58btc of at most 128 digits. Raises MalformedError."""
+    if len(text) > _BASE58_MAX:
+        raise MalformedError(f"base58 of more than {_BASE58_MAX} digits")
+    number = 0
+    for digit in text:
+        if digit not in _BASE58_DIGITS:
+            raise MalformedError(f"{digit!a} is not a base58 digit")
+        number = number * 58 + _BASE58_DIGITS[digit]
+    zeros = len(text) - len(text.lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def encode_base64url(data: bytes) -> str:
+    """Write base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode_base64url(text: str) -> bytes:
+    """Read base64url without padding, unused bits zero. Raises MalformedError."""
+    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        raise MalformedError("not base64url without padding")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if encode_base64url(data) != text:
+        raise MalformedError("base64url ends in bits that belong to no byte")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key (RFC 8032), never of small order."""
+
+    raw: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != 32:
+            raise MalformedError("an Ed25519 public key has 32 bytes")
+        y = int.from_bytes(self.raw, "little") & (2**255 - 1)
+        if y >= _FIELD_PRIME or y in _SMALL_ORDER:
+            raise MalformedError("Ed25519 public key not canonical or of small order")
+
+    def __repr__(self) -> str:
+        return f"PublicKey({self.multibase})"
+
+    @classmethod
+    def from_multibase(cls, text: str) -> "PublicKey":
+        """Read a multikey in base58btc, "z6Mk…". Raises MalformedError."""
+        if not text.startswith("z"):
+            raise MalformedError("a key is written in base58btc, with a leading z")
+        multikey = decode_base58(text[1:])
+        if len(multikey) != 34 or not multikey.startswith(_ED25519_MULTICODEC):
+            raise MalformedError("not an Ed25519 multikey")
+        return cls(multikey.removeprefix(_ED25519_MULTICODEC))
+
+    @property
+    def multikey(self) -> bytes:
+        """The 34 bytes 0xed01 + key."""
+        return _ED25519_MULTICODEC + self.raw
+
+    @property
+    def multibase(self) -> str:
+        """The multikey in base58btc, "z6Mk…"."""
+        return "z" + encode_base58(self.multikey)
+
+    @property
+    def did(self) -> str:
+        """The did:key identifier."""
+        return f"did:key:{self.multibase}"
+
+    @property
+    def key_id(self) -> bytes:
+        """The name of this key in the IssuerRegistry: Keccak-256 of the multikey."""
+        return keccak256(self.multikey)
+
+    def check(self, signature: bytes, message: bytes) -> None:
+        """Check an Ed25519 signature of this key. Raises ProofError."""
+        try:
+            # A key that is no point of the curve is found here, not when it is made.
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+        except InvalidSignature as error:
+            raise ProofError(
+                "the signature does not fit the key and the text"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An Ed25519 private key, made from its 32-byte seed. Never shows the seed."""
+
+    seed: bytes = field(repr=False)
+    public: PublicKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.seed) != 32:
+            raise MalformedError("an Ed25519 seed has 32 bytes")
+        key = Ed25519PrivateKey.from_private_bytes(self.seed).public_key()
+        object.__setattr__(self, "public", PublicKey(key.public_bytes_raw()))
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "SigningKey":
+        """Make the key of a 32-byte seed. Raises MalformedError."""
+        return cls(seed)
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign with Ed25519: deterministic, 64 bytes."""
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)

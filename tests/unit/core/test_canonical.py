@@ -1,0 +1,212 @@
+"""The strict parser, and the bytes of RFC 8785."""
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ledger.core.canonical import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    Json,
+    encode,
+    parse,
+    parse_object,
+)
+from ledger.errors import MalformedError
+
+_TEXT = st.text(
+    st.characters(
+        codec="utf-8",
+        exclude_characters="".join(map(chr, [*range(9), 11, 12, *range(14, 32), 127]))
+        + "\ufffe\uffff",
+    ),
+    max_size=20,
+)
+_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-(2**53) + 1, 2**53 - 1, allow_nan=False)
+    | _TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+
+
+@given(_VALUES)
+def test_what_was_encoded_parses_to_the_same_value(value: Json) -> None:
+    assert value == parse(encode(value))
+
+
+@given(_VALUES)
+def test_encoding_is_idempotent(value: Json) -> None:
+    once = encode(value)
+
+    assert once == encode(parse(once))
+
+
+@given(_VALUES, st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_accepted_text_means_what_the_standard_library_says(
+    value: Json, indent: int | str | None, escaped: bool
+) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=escaped).encode()
+
+    assert json.loads(text) == parse(text)
+
+
+@given(st.binary(max_size=60) | st.text(string.printable, max_size=60).map(str.encode))
+def test_any_bytes_parse_or_are_malformed(data: bytes) -> None:
+    try:
+        value = parse(data)
+    except MalformedError:
+        return
+
+    assert json.loads(data) == value
+    assert value == parse(encode(value))
+
+
+@pytest.mark.parametrize(
+    ("reason", "data"),
+    [
+        ("duplicate member 'a'", b'{"a":1,"a":1}'),
+        ("duplicate member 'b'", b'{"x":[{"b":1,"c":2,"b":1}]}'),
+        ("duplicate member '\\xe9'", '{"é":1,"\\u00e9":2}'.encode()),
+        ("NaN", b"[NaN]"),
+        ("Infinity", b"[Infinity]"),
+        ("-Infinity", b"[-Infinity]"),
+        ("beyond 2^53 - 1", b"[1e400]"),
+        ("beyond 2^53 - 1", b"[-1e400]"),
+        ("beyond 2^53 - 1", b"[1e16]"),
+        ("beyond 2^53 - 1", b"[9007199254740992]"),
+        ("beyond 2^53 - 1", b"[-9007199254740992]"),
+        ("beyond 2^53 - 1", b"[" + b"9" * 500_000 + b"]"),
+        ("U+D800", b'["\\ud800"]'),
+        ("U+DFFF", b'{"\\udfff":1}'),
+        ("U+DC00", b'["\\udc00\\ud800"]'),
+        ("U+0000", b'["\\u0000"]'),
+        ("U+0000", b'{"\\u0000":1}'),
+        ("U+001F", b'["\\u001f"]'),
+        ("U+007F", b'["\x7f"]'),
+        ("U+0008", b'["\\b"]'),
+        ("U+000C", b'["\\f"]'),
+        ("U+FFFE", b'["\\ufffe"]'),
+        ("U+FFFF", '["\uffff"]'.encode()),
+        ("not JSON at line 1 column 3", b'["\t"]'),
+        ("byte order mark", b"\xef\xbb\xbf{}"),
+        ("not UTF-8 at byte 0", b"\xff\xfe{\0}\0"),
+        ("not UTF-8 at byte 2", b'["\xed\xa0\x80"]'),
+        ("not UTF-8 at byte 2", b'["\xc0\x80"]'),
+        ("not JSON at line 1 column 4", b"{} {}"),
+        ("not JSON", b""),
+        ("not JSON", b"{'a':1}"),
+        ("not JSON", b"[1,]"),
+        ("not JSON", b"[01]"),
+        ("not JSON", b"[+1]"),
+        ("not JSON", b"[.5]"),
+        ("not JSON", b"// note\n{}"),
+        ("not JSON", b"\xc2\xa0{}"),
+        ("nested deeper", b"[" * 33 + b"]" * 33),
+        ("nested deeper", b'{"a":' * 33 + b"1" + b"}" * 33),
+        ("nested deeper", b"[" * 500_000),
+        ("bytes, at most", b" " * (MAX_BYTES + 1)),
+    ],
+)
+def test_parse_refuses(reason: str, data: bytes) -> None:
+    with pytest.raises(MalformedError) as refusal:
+        parse(data)
+
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [
+        (
+            [9007199254740991, -9007199254740991],
+            b"[9007199254740991,-9007199254740991]",
+        ),
+        (["\t\n\r"], b'["\\t\\n\\r"]'),
+        (["\U0001f600"], b'["\\ud83d\\ude00"]'),
+        ([0, 0.5, -0.0], b"[-0,5e-1,-0.0]"),
+        (["e\u0301", "é"], '["e\u0301","é"]'.encode()),
+        ("\ufeff", b'"\\ufeff"'),
+    ],
+)
+def test_parse_accepts(value: Json, data: bytes) -> None:
+    assert value == parse(data)
+
+
+def test_the_deepest_and_the_largest_allowed_are_accepted() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+
+    assert deepest == encode(parse(deepest))
+    assert parse(b"[]" + b" " * (MAX_BYTES - 2)) == []
+
+
+def test_a_smaller_limit_is_the_callers() -> None:
+    with pytest.raises(MalformedError, match="JSON of 5 bytes, at most 4"):
+        parse(b"[   ]", max_bytes=4)
+
+
+def test_no_text_of_the_input_stands_in_the_message() -> None:
+    with pytest.raises(MalformedError) as refusal:
+        parse(b'{"email": "ana@example.org" "name"}')
+
+    assert "ana" not in str(refusal.value)
+
+
+def test_parse_object_refuses_other_values() -> None:
+    assert parse_object(b'{"a":1}') == {"a": 1}
+    for other in (b"[]", b'"a"', b"1", b"null"):
+        with pytest.raises(MalformedError, match="not an object"):
+            parse_object(other)
+
+
+def test_encode_sorts_by_utf16_and_prints_numbers_as_rfc_8785_3_2() -> None:
+    value: Json = {
+        "\ufb33": 1,
+        "\U0001f600": 2,
+        "literals": [None, True, False],
+        "numbers": [333333333.33333329, 4.50, 2e-3, 1e-27, -0.0, 5.0],
+        "string": '€$\nA\'B"\\"/',
+        "\u00f6": "",
+    }
+    expected = (
+        '{"literals":[null,true,false],"numbers":[333333333.3333333,4.5,0.002,1e-27,0,5],'
+        '"string":"€$\\nA\'B\\"\\\\\\"/","ö":"","\U0001f600":2,"\ufb33":1}'
+    )
+
+    assert expected.encode() == encode(value)
+
+
+_CYCLE: list[Any] = []
+_CYCLE.append(_CYCLE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        float("inf"),
+        2**53,
+        -(2**53),
+        1e20,
+        "\ud800",
+        {"\ud800": 1},
+        {"a": "\x00"},
+        {1: 2},
+        {None: 2},
+        (1, 2),
+        b"bytes",
+        {"a": {1, 2}},
+        _CYCLE,
+    ],
+)
+def test_encode_refuses_what_parse_would(value: Any) -> None:
+    with pytest.raises(MalformedError):
+        encode(value)
