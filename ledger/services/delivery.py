@@ -1,0 +1,118 @@
+"""Delivery: the file that an earner keeps, as JSON, PNG or SVG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from ledger.artwork.badge import BadgeSpec, badge_png, badge_svg
+from ledger.core.anchor import Anchor
+from ledger.core.baking import bake_png, bake_svg
+from ledger.core.canonical import parse, parse_object
+from ledger.core.credential import Achievement, SignedCredential
+from ledger.core.durable import DurableCredential
+from ledger.core.issuer import IssuerProfile
+from ledger.core.merkle import InclusionProof
+from ledger.errors import NotFound
+from ledger.services.identity import issuer_record
+from ledger.services.organisations import Caller
+from ledger.store import achievements, batches, credentials
+from ledger.store.database import Transaction
+from ledger.store.records import CredentialRecord
+
+
+class FileFormat(Enum):
+    """The carriers of a credential."""
+
+    JSON = "json"
+    PNG = "png"
+    SVG = "svg"
+
+
+_MEDIA_TYPES = {
+    FileFormat.JSON: "application/vc+ld+json",
+    FileFormat.PNG: "image/png",
+    FileFormat.SVG: "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFile:
+    """A file to hand out; `durable` tells whether it carries the anchor proof yet."""
+
+    name: str
+    media_type: str
+    data: bytes
+    durable: bool
+
+
+def deliver(
+    tx: Transaction, caller: Caller, credential_id: UUID, file_format: FileFormat
+) -> CredentialFile:
+    """The credential as a file: durable once its batch is final, before that signed only.
+
+    The proofs are checked again before anything leaves. Raises NotFound, also for a
+    credential whose content was erased.
+    """
+    record = credentials.get(tx, caller.organisation.id, credential_id)
+    if record.data is None:
+        raise NotFound(
+            "the content of this credential was erased on request of its earner"
+        )
+    signed = SignedCredential.from_bytes(record.data)
+    signed.check()
+    durable = _durable(tx, caller, record, signed)
+    data = record.data if durable is None else durable.encode()
+    if file_format is not FileFormat.JSON:
+        image = _badge(tx, caller, record)
+        data = (
+            bake_png(badge_png(image), data)
+            if file_format is FileFormat.PNG
+            else bake_svg(badge_svg(image), data)
+        )
+    return CredentialFile(
+        name=f"{record.achievement_code}-{str(record.id)[:8]}.{file_format.value}",
+        media_type=_MEDIA_TYPES[file_format],
+        data=data,
+        durable=durable is not None,
+    )
+
+
+def _durable(
+    tx: Transaction, caller: Caller, record: CredentialRecord, signed: SignedCredential
+) -> DurableCredential | None:
+    if record.batch_id is None or record.leaf_index is None or record.path is None:
+        return None
+    batch = batches.get(tx, record.batch_id)
+    home = record.chain_id
+    anchors: Sequence[Anchor] = sorted(
+        (
+            Anchor(a.chain_id, a.registry, a.block_number, a.time)
+            for a in batches.anchors(tx, batch.id)
+        ),
+        key=lambda anchor: (anchor.chain_id != home, anchor.chain_id),
+    )
+    if not anchors or anchors[0].chain_id != home:
+        return None
+    issuer = issuer_record(tx, caller)
+    path = tuple(record.path[i : i + 32] for i in range(0, len(record.path), 32))
+    return DurableCredential.from_parts(
+        signed,
+        inclusion=InclusionProof(record.leaf_index, batch.tree_size, path),
+        sealed_root=batch.sealed_root,
+        issuer_profile=IssuerProfile.from_json(parse_object(issuer.profile)),
+        anchors=tuple(anchors),
+    )
+
+
+def _badge(tx: Transaction, caller: Caller, record: CredentialRecord) -> BadgeSpec:
+    offered = achievements.get(
+        tx, caller.organisation.id, record.achievement_code, record.achievement_version
+    )
+    achievement = Achievement.from_json(parse(offered.source))
+    return BadgeSpec(
+        title=achievement.name,
+        issuer=caller.organisation.name,
+        category=achievement.category,
+        level=achievement.level,
+    )

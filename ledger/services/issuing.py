@@ -1,0 +1,163 @@
+"""Issuing: an award becomes a signed Open Badges 3.0 credential, at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from ledger.core.canonical import parse
+from ledger.core.credential import Achievement, Award, build_credential, sign_credential
+from ledger.errors import NotFound, Refused
+from ledger.keystore.master import MasterKey
+from ledger.services.addresses import Addresses
+from ledger.services.identity import SigningIssuer, signing_issuer
+from ledger.services.organisations import Caller
+from ledger.store import achievements, credentials
+from ledger.store.database import Transaction
+from ledger.store.records import AchievementRecord, AwardKey, CredentialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AwardRequest:
+    """An award to be made of an achievement; `version` None means its newest."""
+
+    achievement: str
+    version: str | None
+    award: Award
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedAward:
+    """What became of a request: a new credential, or the one that was there already."""
+
+    credential_id: UUID
+    already: bool
+
+
+def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
+    tx: Transaction,
+    caller: Caller,
+    requests: Sequence[AwardRequest],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> Sequence[IssuedAward]:
+    """Issue one credential for each request, in one transaction; answers keep their order.
+
+    The same award (organisation, achievement, version, e-mail, day) is never issued twice, be
+    it in the ledger already or twice in `requests`. Raises NotFound for an achievement that
+    the organisation does not offer, Refused if it cannot issue.
+    """
+    signer = signing_issuer(tx, caller, master)
+    offered = {
+        (request.achievement, request.version): _offered(tx, caller, request)
+        for request in requests
+    }
+    keys = [_award_key(offered[r.achievement, r.version], r.award) for r in requests]
+    known = dict(credentials.existing_awards(tx, caller.organisation.id, keys))
+    fresh = [key for key in dict.fromkeys(keys) if key not in known]
+    indexes = dict(
+        zip(
+            fresh,
+            credentials.allot_status_indexes(
+                tx, caller.organisation.id, len(fresh), entropy
+            ),
+            strict=True,
+        )
+    )
+    answers: list[IssuedAward] = []
+    records: list[CredentialRecord] = []
+    for request, key in zip(requests, keys, strict=True):
+        if key in known:
+            answers.append(IssuedAward(known[key], already=True))
+            continue
+        record = _sign(
+            signer,
+            offered[request.achievement, request.version],
+            request.award,
+            status_index=indexes[key],
+            addresses=addresses,
+            now=now,
+            entropy=entropy,
+        )
+        records.append(record)
+        known[key] = record.id
+        answers.append(IssuedAward(record.id, already=False))
+    credentials.insert(tx, records)
+    return answers
+
+
+def _offered(
+    tx: Transaction, caller: Caller, request: AwardRequest
+) -> AchievementRecord:
+    try:
+        return achievements.get(
+            tx, caller.organisation.id, request.achievement, request.version
+        )
+    except NotFound as error:
+        version = f" version {request.version}" if request.version else ""
+        raise NotFound(
+            f"{caller.organisation.name} offers no achievement {request.achievement}{version}"
+        ) from error
+
+
+def _award_key(achievement: AchievementRecord, award: Award) -> AwardKey:
+    return AwardKey(
+        achievement.code, achievement.version, award.email, award.awarded_on
+    )
+
+
+def _sign(  # noqa: PLR0913 - the facts of one credential
+    signer: SigningIssuer,
+    offered: AchievementRecord,
+    award: Award,
+    *,
+    status_index: int,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> CredentialRecord:
+    achievement = Achievement.from_json(parse(offered.source))
+    if award.score is not None and not achievement.scored:
+        raise Refused(f"the achievement {achievement.code} takes no score")
+    credential_id = UUID(bytes=entropy(16), version=4)
+    instant = now.astimezone(UTC).replace(microsecond=0)
+    document = build_credential(
+        credential_id=credential_id,
+        issuer=signer.issuer,
+        achievement=achievement,
+        achievement_iri=addresses.achievement(signer.record, achievement),
+        award=award,
+        email_salt=entropy(16).hex(),
+        status_list=addresses.status_list(signer.record, signer.key.public),
+        status_index=status_index,
+        issued_at=instant,
+    )
+    signed = sign_credential(
+        document,
+        signer.key,
+        verification_method=signer.key.public.verification_method,
+        created=instant,
+    )
+    return CredentialRecord(
+        id=credential_id,
+        organisation_id=signer.record.organisation_id,
+        chain_id=signer.record.chain_id,
+        achievement_code=achievement.code,
+        achievement_version=achievement.version,
+        recipient_email=award.email,
+        recipient_name=award.name,
+        awarded_on=award.awarded_on,
+        issued_at=now,
+        data=signed.data,
+        leaf=signed.leaf,
+        key_id=signer.key.public.key_id,
+        status_index=status_index,
+        batch_id=None,
+        leaf_index=None,
+        path=None,
+        withdrawn_at=None,
+        withdrawal_reason=None,
+    )

@@ -1,0 +1,123 @@
+"""Organisations, and the API keys that act for them."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from ledger.core.keys import encode_base58
+from ledger.errors import MalformedError, NotFound, Refused
+from ledger.store import api_keys, organisations
+from ledger.store.database import Transaction
+from ledger.store.records import ApiKey, Organisation
+
+#: What a key may do. A route names the one scope it needs.
+SCOPES = frozenset({"read", "issue", "withdraw", "manage"})
+
+#: Secret scanners look for this; the part after it is 256 random bits in base58.
+KEY_PREFIX = "perdure_"
+
+_CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a request runs. Only an API key or the local operator makes one."""
+
+    organisation: Organisation
+    scopes: frozenset[str]
+    key_id: UUID | None
+
+    def require(self, scope: str) -> None:
+        """Raise Refused unless the caller's key carries `scope`."""
+        if scope not in self.scopes:
+            raise Refused(f"this API key may not do that: it lacks the scope {scope}")
+
+
+def create_organisation(
+    tx: Transaction, *, code: str, name: str, now: datetime
+) -> Organisation:
+    """Create an organisation.
+
+    `code` is what people type: lower-case letters, digits and hyphens, at most 40.
+    Raises MalformedError for a code or name out of bounds, Conflict if the code is taken.
+    """
+    if not _CODE.fullmatch(code):
+        raise MalformedError(
+            f"organisation code {code!r}: use 1 to 40 lower-case letters, digits and"
+            " hyphens, for example riverside"
+        )
+    if not 1 <= len(name.strip()) <= 200 or not name.isprintable():
+        raise MalformedError("organisation name: use 1 to 200 printable characters")
+    return organisations.add(tx, id=uuid4(), code=code, name=name.strip(), now=now)
+
+
+def operator_of(tx: Transaction, code: str) -> Caller:
+    """Act as the local operator for the organisation `code`. Raises NotFound."""
+    try:
+        organisation = organisations.by_code(tx, code)
+    except NotFound as error:
+        raise NotFound(
+            f"no organisation has the code {code!r}; create it with: "
+            f"perdure org create {code} --name NAME"
+        ) from error
+    return Caller(organisation, SCOPES, None)
+
+
+def create_api_key(  # noqa: PLR0913 - each is a fact of the key
+    tx: Transaction,
+    caller: Caller,
+    *,
+    name: str,
+    scopes: frozenset[str],
+    expires_at: datetime | None,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> tuple[ApiKey, str]:
+    """Make an API key; the text is shown this once, its SHA-256 is what is stored.
+
+    Raises MalformedError for an unknown scope.
+    """
+    unknown = scopes - SCOPES
+    if unknown or not scopes:
+        known = ", ".join(sorted(SCOPES))
+        raise MalformedError(f"scopes: choose one or more of {known}")
+    text = KEY_PREFIX + encode_base58(entropy(32))
+    key = api_keys.add(
+        tx,
+        id=uuid4(),
+        organisation_id=caller.organisation.id,
+        name=name,
+        prefix=text[: len(KEY_PREFIX) + 6],
+        scopes=scopes,
+        secret_hash=_hash(text),
+        now=now,
+        expires_at=expires_at,
+    )
+    return key, text
+
+
+def authenticate(tx: Transaction, text: str, now: datetime) -> Caller:
+    """Tell on whose behalf a request with this API key runs.
+
+    The 256-bit secret is looked up by its hash, so there is nothing to compare in variable
+    time. Raises Refused for a key that is unknown, revoked or expired: one message for all.
+    """
+    refusal = Refused("the API key is not valid")
+    if not text.startswith(KEY_PREFIX) or len(text) > 80:
+        raise refusal
+    try:
+        key = api_keys.by_secret_hash(tx, _hash(text))
+    except NotFound as error:
+        raise refusal from error
+    expired = key.expires_at is not None and key.expires_at <= now
+    if key.revoked_at is not None or expired:
+        raise refusal
+    organisation = organisations.by_id(tx, key.organisation_id)
+    return Caller(organisation, key.scopes, key.id)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

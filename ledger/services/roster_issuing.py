@@ -1,0 +1,137 @@
+"""Issuing a roster: every good record becomes a credential, every bad one is reported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ledger.core.canonical import parse
+from ledger.core.credential import Achievement, Award
+from ledger.keystore.master import MasterKey
+from ledger.services.addresses import Addresses
+from ledger.services.issuing import AwardRequest, issue
+from ledger.services.organisations import Caller
+from ledger.services.rosters import (
+    Problem,
+    Roster,
+    RosterRow,
+    latest_today,
+    parse_roster,
+)
+from ledger.store import achievements, credentials
+from ledger.store.database import Database
+from ledger.store.records import AwardKey
+
+#: Records in one transaction: about a second of signing, so that the worker gets its turn.
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLine:
+    """A good record and its credential; None in a dry run if it is not issued yet."""
+
+    line: int
+    credential_id: UUID | None
+    already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RosterReport:
+    """What became of a roster."""
+
+    lines: tuple[RosterLine, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def refused(self) -> int:
+        """Records refused; one record may have several problems."""
+        return len({problem.line for problem in self.problems})
+
+
+def check_roster(
+    database: Database, caller: Caller, data: bytes, now: datetime
+) -> RosterReport:
+    """The dry run: what issuing this roster would do. Writes nothing.
+
+    Raises MalformedError if the file as a whole cannot be read.
+    """
+    roster, newest = _read(database, caller, data, now)
+    keys = [_key(row, newest) for row in roster.rows]
+    with database.read() as tx:
+        known = dict(credentials.existing_awards(tx, caller.organisation.id, keys))
+    seen: set[AwardKey] = set()
+    lines = []
+    for row, key in zip(roster.rows, keys, strict=True):
+        lines.append(RosterLine(row.line, known.get(key), key in known or key in seen))
+        seen.add(key)
+    return RosterReport(tuple(lines), roster.problems)
+
+
+def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness, progress
+    database: Database,
+    caller: Caller,
+    data: bytes,
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+    progress: Callable[[int, int], None],
+) -> RosterReport:
+    """Issue a roster in chunks, each one transaction. `progress(done, total)` after each.
+
+    Repeating it after a crash, or uploading it again, issues only what is missing. Raises
+    MalformedError if the file as a whole cannot be read, Refused if the organisation cannot
+    issue.
+    """
+    roster, newest = _read(database, caller, data, now)
+    lines: list[RosterLine] = []
+    for start in range(0, len(roster.rows), CHUNK):
+        rows = roster.rows[start : start + CHUNK]
+        with database.begin() as tx:
+            issued = issue(
+                tx,
+                caller,
+                [_request(row, newest) for row in rows],
+                master=master,
+                addresses=addresses,
+                now=now,
+                entropy=entropy,
+            )
+        lines += (
+            RosterLine(row.line, answer.credential_id, answer.already)
+            for row, answer in zip(rows, issued, strict=True)
+        )
+        progress(len(lines), len(roster.rows))
+    return RosterReport(tuple(lines), roster.problems)
+
+
+def _read(
+    database: Database, caller: Caller, data: bytes, now: datetime
+) -> tuple[Roster, dict[str, str]]:
+    with database.read() as tx:
+        records = achievements.all(tx, caller.organisation.id)
+    newest = {record.code: record for record in records}  # oldest version first
+    offers = {
+        code: Achievement.from_json(parse(record.source)).scored
+        for code, record in newest.items()
+    }
+    roster = parse_roster(data, offers=offers, today=latest_today(now))
+    return roster, {code: record.version for code, record in newest.items()}
+
+
+def _key(row: RosterRow, newest: dict[str, str]) -> AwardKey:
+    return AwardKey(row.achievement, newest[row.achievement], row.email, row.awarded_on)
+
+
+def _request(row: RosterRow, newest: dict[str, str]) -> AwardRequest:
+    award = Award(
+        email=row.email,
+        name=row.name,
+        awarded_on=row.awarded_on,
+        score=row.score,
+        evidence_url=row.evidence_url,
+        narrative=row.narrative,
+        source=None,
+    )
+    return AwardRequest(row.achievement, newest[row.achievement], award)

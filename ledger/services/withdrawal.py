@@ -1,0 +1,65 @@
+"""Withdrawing a credential: a status bit on the chain, set for good."""
+
+from datetime import datetime
+from uuid import UUID
+
+from ledger.chain import acts
+from ledger.core.status import word_and_bit
+from ledger.errors import MalformedError
+from ledger.keystore.master import MasterKey
+from ledger.services.identity import issuer_record, revoking_secret
+from ledger.services.organisations import Caller
+from ledger.services.registration import ACT_LIFETIME
+from ledger.store import chain_txs, credentials
+from ledger.store.database import Transaction
+from ledger.store.records import ChainTx, ChainTxKind
+
+MAX_REASON = 500
+
+
+def withdraw_credential(  # noqa: PLR0913 - who, what, why, with which key, when
+    tx: Transaction,
+    caller: Caller,
+    credential_id: UUID,
+    *,
+    reason: str,
+    master: MasterKey,
+    now: datetime,
+) -> ChainTx:
+    """Withdraw a credential and enqueue its revocation on the chain.
+
+    The index stands in the signed bytes, so this works before the credential is anchored.
+    Raises NotFound, Conflict if it is withdrawn already, MalformedError without a reason.
+    """
+    reason = reason.strip()
+    if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable():
+        raise MalformedError(
+            f"give a reason of 1 to {MAX_REASON} printable characters: whoever checks the"
+            " credential will ask you for it"
+        )
+    record = issuer_record(tx, caller)
+    secret = revoking_secret(tx, caller, master)
+    credential = credentials.withdraw(
+        tx, caller.organisation.id, credential_id, reason, now
+    )
+    word, bit = word_and_bit(credential.status_index)
+    act = acts.revoke(
+        acts.Domain(record.chain_id, record.registry),
+        record.issuer_id,
+        word,
+        1 << bit,
+        recovery_acts=0,
+        deadline=int((now + ACT_LIFETIME).timestamp()),
+        secret=secret,
+    )
+    return chain_txs.enqueue(
+        tx,
+        kind=ChainTxKind.REVOKE,
+        chain_id=record.chain_id,
+        to=act.to,
+        data=act.data,
+        gas=act.gas,
+        subject=str(credential_id),
+        unique_key=f"revoke/{record.issuer_id.hex()}/{credential.status_index}",
+        now=now,
+    )

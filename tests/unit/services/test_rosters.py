@@ -1,0 +1,160 @@
+"""Rosters: good rows are read, bad ones named by line, column, value and reason."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ledger.errors import MalformedError
+from ledger.services.rosters import (
+    COLUMNS,
+    MAX_BYTES,
+    Roster,
+    latest_today,
+    parse_roster,
+)
+
+SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
+TODAY = date(2026, 11, 25)
+OFFERS = {"py-1": True, "sql-1": True, "git-1": True, "mentor": False}
+HEADER = "achievement,name,email,awarded_on,score,evidence_url,narrative\n"
+
+
+def read(text: str) -> Roster:
+    return parse_roster(text.encode(), offers=OFFERS, today=TODAY)
+
+
+def problem_of(row: str) -> tuple[int, str | None, str]:
+    (problem,) = read(HEADER + row).problems
+    return problem.line, problem.column, problem.code
+
+
+def test_messy_roster_gives_the_good_rows_and_names_every_bad_one() -> None:
+    data = (SAMPLES / "roster-messy.csv").read_bytes()
+
+    roster = parse_roster(data, offers=OFFERS, today=TODAY)
+
+    assert [
+        (2, "Amina Okafor", "amina@example.com"),
+        (3, "Amina Okafor", "amina@example.com"),
+        (16, "Zoë Müller", "zoe@example.org"),
+    ] == [(row.line, row.name, row.email) for row in roster.rows]
+    assert [
+        (4, "email", "missing"),
+        (5, "email", "email"),
+        (6, "achievement", "unknown_achievement"),
+        (7, "awarded_on", "date"),
+        (8, "awarded_on", "future"),
+        (9, "name", "formula"),
+        (10, "name", "control_character"),
+        (10, "evidence_url", "url"),
+        (12, "name", "too_long"),
+        (13, "name", "control_character"),
+        (14, None, "columns"),
+        (15, None, "columns"),
+    ] == [(p.line, p.column, p.code) for p in roster.problems]
+
+
+def test_values_in_problems_are_short_and_show_control_characters() -> None:
+    data = (SAMPLES / "roster-messy.csv").read_bytes()
+
+    values = {
+        p.line: p.value for p in parse_roster(data, offers=OFFERS, today=TODAY).problems
+    }
+
+    assert "Null\\x00Byte" == values[13]
+    assert "02/13/2026" == values[7]
+    assert all(len(value) <= 80 and value.isprintable() for value in values.values())
+
+
+def test_clean_roster_has_no_problem() -> None:
+    codes = "git-1 py-1 sql-1 web-2 ops-2 a11y-1 backend-cert mentor".split()
+
+    roster = parse_roster(
+        (SAMPLES / "roster.csv").read_bytes(),
+        offers=dict.fromkeys(codes, True),
+        today=TODAY,
+    )
+
+    assert (240, ()) == (len(roster.rows), roster.problems)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("py-1,A,a@example.com,2026-02-30,,,", (2, "awarded_on", "date")),
+        ("py-1,A,a@example.com,1899-12-31,,,", (2, "awarded_on", "date")),
+        ("py-1,A,a@example.com,2026-11-26,,,", (2, "awarded_on", "future")),
+        ("py-1,A,a@example.com,2026-01-01,101,,", (2, "score", "score")),
+        ("py-1,A,a@example.com,2026-01-01,-1,,", (2, "score", "formula")),
+        ("mentor,A,a@example.com,2026-01-01,9,,", (2, "score", "score")),
+        ("py-1,＝A,a@example.com,2026-01-01,,,", (2, "name", "formula")),  # noqa: RUF001
+        ("py-1,+1 555,a@example.com,2026-01-01,,,", (2, "name", "formula")),
+        ("py-1,A,a@b,2026-01-01,,,", (2, "email", "email")),
+        ("py-1,A,a b@example.com,2026-01-01,,,", (2, "email", "email")),
+        ("py-1,A,a@example.com,2026-01-01,,ftp://x.org,", (2, "evidence_url", "url")),
+        ("py-1,A,a@example.com,2026-01-01,,https://,", (2, "evidence_url", "url")),
+        ("py-1,A,a@example.com,2026-01-01,,,@x", (2, "narrative", "formula")),
+        ("py-1,A\x85B,a@example.com,2026-01-01,,,", (2, "name", "control_character")),
+    ],
+)
+def test_bad_cells(row: str, expected: tuple[int, str, str]) -> None:
+    assert expected == problem_of(row)
+
+
+def test_spreadsheet_habits_are_read() -> None:
+    """A byte order mark, semicolons, CRLF, header case, per cent signs, blank lines."""
+    roster = read(
+        "\ufeffAchievement;NAME;Email;Awarded On;Score\r\n"
+        ' py-1 ;"  Amina   Okafor ";AMINA@Example.com; 2026-05-01 ; 88 % \r\n;;;;\r\n'
+    )
+
+    (row,) = roster.rows
+    assert ("py-1", "Amina Okafor", "amina@example.com", "88") == (
+        row.achievement,
+        row.name,
+        row.email,
+        row.score,
+    )
+    assert () == roster.problems
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"achievement,name\n", "lacks the column email, awarded_on"),
+        (HEADER.replace("score", "points").encode(), "unknown column 'points'"),
+        (HEADER.replace("score", "name").encode(), "name twice"),
+        ("achievement,näme\n".encode("latin-1"), "not UTF-8"),
+        ((HEADER + 'py-1,"open').encode(), "line 2"),
+        (b"x" * (MAX_BYTES + 1), "larger than 20 MB"),
+    ],
+)
+def test_unreadable_files_are_refused_as_a_whole(data: bytes, words: str) -> None:
+    with pytest.raises(MalformedError, match=words):
+        parse_roster(data, offers=OFFERS, today=TODAY)
+
+
+@given(st.text(max_size=300))
+def test_any_text_below_the_header_gives_rows_problems_or_one_error(body: str) -> None:
+    try:
+        roster = read(HEADER + body.encode("utf-8", "replace").decode())
+    except MalformedError:
+        return
+    assert all(row.email == row.email.strip().lower() for row in roster.rows)
+    assert all(
+        problem.reason and problem.value.isprintable() for problem in roster.problems
+    )
+
+
+def test_the_columns_are_documented_in_the_order_of_the_sample() -> None:
+    header = (SAMPLES / "roster.csv").read_text().splitlines()[0]
+
+    assert header == ",".join(column.name for column in COLUMNS)
+
+
+def test_today_is_the_latest_day_on_earth() -> None:
+    assert date(2026, 11, 26) == latest_today(datetime(2026, 11, 25, 10, 0, tzinfo=UTC))
+    assert date(2026, 11, 25) == latest_today(datetime(2026, 11, 25, 9, 59, tzinfo=UTC))
