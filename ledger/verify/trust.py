@@ -1,0 +1,125 @@
+"""
+The issuers and accreditors a verifier trusts: format in docs/spec/networks-and-trust.md.
+
+    {"version": 1, "name": "Admissions, Example University",
+     "issuers":     [{"id": "eip155:1:0x…:0x…", "name": "Riverside Code School"}],
+     "accreditors": [{"id": "eip155:1:0x…:0x…", "name": "Skills Board"}]}
+
+An entry is a whole identifier: chain, registry and issuer id. A shorter one would also name
+the record that a stranger keeps under the same id elsewhere.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.core.canonical import Json
+from ledger.core.issuer import IssuerReference
+from ledger.errors import MalformedError
+from ledger.verify import documents
+
+MAX_BYTES: Final = 8_388_608
+MAX_ENTRIES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """One entry: who is meant, and the name under which the verifier knows it."""
+
+    reference: IssuerReference
+    name: str
+
+    def __post_init__(self) -> None:
+        documents.read_name(self.name, "trust list entry")
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """
+    Issuers trusted by themselves, and accreditors whose endorsements are accepted.
+
+    No identifier stands twice in one of the two (MalformedError); one may stand in both.
+    """
+
+    name: str
+    issuers: tuple[Trusted, ...] = ()
+    accreditors: tuple[Trusted, ...] = ()
+
+    def __post_init__(self) -> None:
+        documents.read_name(self.name, "trust list name")
+        for where, entries in (
+            ("issuers", self.issuers),
+            ("accreditors", self.accreditors),
+        ):
+            seen: set[IssuerReference] = set()
+            for entry in entries:
+                if entry.reference in seen:
+                    raise MalformedError(
+                        f"{where}: {entry.reference.text} stands there twice"
+                    )
+                seen.add(entry.reference)
+
+    def issuer(self, reference: IssuerReference) -> Trusted | None:
+        """Find the entry of exactly this issuer; None if it is not listed."""
+        for entry in self.issuers:
+            if entry.reference == reference:
+                return entry
+        return None
+
+    def accreditors_beside(self, reference: IssuerReference) -> tuple[Trusted, ...]:
+        """List the accreditors whose record stands in the same registry as this issuer's."""
+        return tuple(
+            entry
+            for entry in self.accreditors
+            if entry.reference.chain_id == reference.chain_id
+            and entry.reference.registry == reference.registry
+        )
+
+
+def parse_trust_list(data: bytes) -> TrustList:
+    """Read a trust list file. Raises MalformedError."""
+    document = documents.parse_document(
+        data,
+        frozenset({"name", "issuers", "accreditors"}),
+        what="trust list",
+        max_bytes=MAX_BYTES,
+    )
+    return TrustList(
+        name=documents.read_name(document["name"], "trust list.name"),
+        issuers=_entries(document["issuers"], "issuers"),
+        accreditors=_entries(document["accreditors"], "accreditors"),
+    )
+
+
+def encode_trust_list(trust: TrustList) -> bytes:
+    """Write a trust list file that `parse_trust_list` reads back."""
+    document = {
+        "version": documents.VERSION,
+        "name": trust.name,
+        "issuers": [_entry_json(entry) for entry in trust.issuers],
+        "accreditors": [_entry_json(entry) for entry in trust.accreditors],
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _entry_json(entry: Trusted) -> dict[str, str]:
+    return {"id": entry.reference.text, "name": entry.name}
+
+
+def _entries(value: Json, where: str) -> tuple[Trusted, ...]:
+    return tuple(
+        _entry(entry, f"{where}[{position}]")
+        for position, entry in enumerate(
+            documents.read_list(value, where, most=MAX_ENTRIES)
+        )
+    )
+
+
+def _entry(value: Json, where: str) -> Trusted:
+    entry = documents.check_members(value, frozenset({"id", "name"}), where)
+    name = documents.read_name(entry["name"], f"{where}.name")
+    identifier = documents.read_text(entry["id"], f"{where}.id")
+    try:
+        return Trusted(IssuerReference.from_text(identifier), name)
+    except MalformedError as error:
+        raise MalformedError(f"{where}.id: {error}") from error

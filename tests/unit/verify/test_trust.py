@@ -1,0 +1,99 @@
+"""The trust list: whole identifiers, each once."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ledger.core.issuer import IssuerReference
+from ledger.errors import MalformedError
+from ledger.verify.trust import Trusted, TrustList, encode_trust_list, parse_trust_list
+
+REGISTRY = "0x" + "1" * 40
+SCHOOL = IssuerReference(1, REGISTRY, b"\x01" * 32)
+BOARD = IssuerReference(1, REGISTRY, b"\x02" * 32)
+ELSEWHERE = IssuerReference(2, REGISTRY, b"\x02" * 32)
+
+ENTRY = {"id": SCHOOL.text, "name": "Riverside"}
+
+
+def document(**members: Any) -> bytes:
+    base = {"version": 1, "name": "My list", "issuers": [ENTRY], "accreditors": []}
+    return json.dumps(base | members).encode()
+
+
+def test_a_list_is_read_with_its_names() -> None:
+    expected = TrustList("My list", issuers=(Trusted(SCHOOL, "Riverside"),))
+
+    assert expected == parse_trust_list(document())
+
+
+def test_an_entry_is_the_whole_identifier_and_not_the_id_alone() -> None:
+    """The same 32 bytes on another chain or in another registry are another issuer."""
+    trust = parse_trust_list(document())
+
+    assert trust.issuer(SCHOOL) == Trusted(SCHOOL, "Riverside")
+    assert trust.issuer(IssuerReference(2, REGISTRY, SCHOOL.issuer_id)) is None
+    assert trust.issuer(IssuerReference(1, "0x" + "2" * 40, SCHOOL.issuer_id)) is None
+
+
+def test_accreditors_count_only_in_the_registry_where_they_can_endorse() -> None:
+    board = Trusted(BOARD, "Skills Board")
+    trust = TrustList("l", accreditors=(board, Trusted(ELSEWHERE, "Other")))
+
+    assert (board,) == trust.accreditors_beside(SCHOOL)
+
+
+def test_an_issuer_may_be_an_accreditor_too() -> None:
+    trust = parse_trust_list(document(accreditors=[ENTRY]))
+
+    assert trust.issuers == trust.accreditors
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"{", "trust list: not JSON"),
+        (document(version=0), "version 1 expected"),
+        (document(name="\u2066x"), "reorder"),
+        (document(name=7), "trust list.name: not a string"),
+        (document(note="x"), "note: unknown member"),
+        (b'{"version":1,"name":"x","issuers":[]}', "accreditors: missing"),
+        (document(issuers="*"), "issuers: not a list"),
+        (document(issuers=["*"]), "issuers[0]: not an object"),
+        (document(issuers=[{"id": SCHOOL.text}]), "issuers[0].name: missing"),
+        (document(issuers=[ENTRY | {"id": "0x" + "01" * 32}]), "issuers[0].id: an iss"),
+        (document(issuers=[ENTRY | {"id": SCHOOL.text.upper()}]), "issuers[0].id"),
+        (document(issuers=[ENTRY, ENTRY | {"name": "Other"}]), "stands there twice"),
+        (document(accreditors=[ENTRY, ENTRY]), "accreditors: eip155:1:"),
+        (b" " * 8_388_609, "at most 8388608"),
+    ],
+)
+def test_anything_else_is_refused_with_its_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        parse_trust_list(data)
+
+    assert reason in str(refused.value)
+
+
+TRUSTED = st.builds(
+    Trusted,
+    st.builds(
+        IssuerReference,
+        st.integers(1, 2**53 - 1),
+        st.binary(min_size=20, max_size=20).map(lambda b: f"0x{b.hex()}"),
+        st.binary(min_size=32, max_size=32),
+    ),
+    st.text("abcĐéß学校", min_size=1, max_size=20),
+)
+UNIQUE = st.lists(TRUSTED, max_size=4, unique_by=lambda entry: entry.reference)
+
+
+@given(UNIQUE, UNIQUE)
+def test_what_is_written_is_read_back(
+    issuers: list[Trusted], accreditors: list[Trusted]
+) -> None:
+    trust = TrustList("Meine Liste", tuple(issuers), tuple(accreditors))
+
+    assert trust == parse_trust_list(encode_trust_list(trust))
