@@ -20,7 +20,7 @@ def test_every_proof_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
     merkle.main(["--leaves", "300", "--rounds", "1", "--json"])
     result = json.loads(capsys.readouterr().out)
 
-    assert (300, 0) == (result["leaves"], result["differences"])
+    assert (result["leaves"], result["differences"]) == (300, 0)
 
 
 def test_a_slower_run_fails(
@@ -41,5 +41,5 @@ def test_100_000_leaves_within_the_bound() -> None:
     )
     result = json.loads(done.stdout)
 
-    assert (0, 0) == (done.returncode, result["differences"])
+    assert (done.returncode, result["differences"]) == (0, 0)
     assert result["ratio"] >= 4.5
