@@ -52,6 +52,10 @@ class Folder:
     def python(self) -> Path:
         return self.bin / "python"
 
+    def pip_install(self) -> tuple[str | Path, ...]:
+        quiet = ("--disable-pip-version-check", "--no-input")
+        return (self.python, "-m", "pip", *quiet, "install")
+
     def stamp(self, name: str) -> Path:
         return self.venv / ".setup" / name
 
@@ -78,12 +82,17 @@ def say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str | Path], *, cwd: Path, hint: str) -> None:
+def run(
+    command: Sequence[str | Path], *, cwd: Path, hint: str, path: str | None = None
+) -> None:
     """Run one command with its output shown; SetupError with the hint if it fails."""
     started = time.monotonic()
     shown = " ".join(str(word) for word in command)
+    environment = os.environ | ({} if path is None else {"PATH": path})
     try:
-        finished = subprocess.run(command, cwd=cwd, check=False, stdout=sys.stderr)
+        finished = subprocess.run(
+            command, cwd=cwd, env=environment, check=False, stdout=sys.stderr
+        )
     except OSError as error:
         raise SetupError(f"`{shown}` cannot be started: {error}. {hint}") from error
     if finished.returncode != 0:
@@ -124,10 +133,7 @@ def python_environment(folder: Folder) -> None:
 
     lock = folder.root / "requirements.lock"
     wanted = digest(lock, f"{sys.version_info.major}.{sys.version_info.minor}")
-    pip = [
-        *(folder.python, "-m", "pip", "--disable-pip-version-check", "--no-input"),
-        "install",
-    ]
+    pip = folder.pip_install()
     if not is_done(folder.stamp("packages"), wanted):
         say("Python packages: requirements.lock (a few minutes the first time)")
         run(
@@ -171,12 +177,13 @@ def node(folder: Folder) -> None:
     version = node_version(search_path(folder))
     if version is not None and version >= NODE_NEEDED:
         return
-    say(f"Node: {version or 'none'} found, {NODE_NEEDED} needed: the PyPI wheel (60 MB)")
+    say(
+        f"Node: {version or 'none'} found, {NODE_NEEDED} needed: the PyPI wheel (60 MB)"
+    )
     lock = folder.root / "scripts" / "requirements-node.lock"
     run(
         [
-            *(folder.python, "-m", "pip", "--disable-pip-version-check", "--no-input"),
-            *("install", "--quiet", "--require-hashes", "-r", lock),
+            *(*folder.pip_install(), "--quiet", "--require-hashes", "-r", lock),
         ],
         cwd=folder.root,
         hint=f"Or install Node {NODE_NEEDED} or newer yourself.",
@@ -198,10 +205,11 @@ def npm_project(folder: Folder, name: str) -> None:
     # No install scripts: nothing here needs one, and a package has no business running at install.
     run(
         [
-            *("env", f"PATH={path}", npm, "ci", "--ignore-scripts"),
-            *("--omit-lockfile-registry-resolved", "--no-audit", "--no-fund"),
+            *(npm, "ci", "--ignore-scripts", "--omit-lockfile-registry-resolved"),
+            *("--no-audit", "--no-fund"),
         ],
         cwd=project,
+        path=path,
         hint="The first run needs the npm registry.",
     )
     mark_done(stamp, wanted)

@@ -1,0 +1,153 @@
+"""Run the project's checks, stage by stage; the first failure stops the run.
+
+scripts/test                     everything, as CI does
+scripts/test --quick             without contracts, slow tests, servers and coverage
+scripts/test --only lint         one stage (may be repeated)
+scripts/test --only tests -k PNG the rest goes to pytest; then coverage is not judged
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named part of the check: its commands run in order and must all end with 0."""
+
+    name: str
+    promise: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+def python_scripts(root: Path) -> tuple[str, ...]:
+    """The Python programs without suffix in scripts/: linters see them only when named."""
+    return tuple(
+        str(path.relative_to(root))
+        for path in sorted((root / "scripts").rglob("*"))
+        if path.is_file()
+        and path.suffix == ""
+        and "python" in path.read_bytes().partition(b"\n")[0].decode(errors="replace")
+    )
+
+
+def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[Stage]:
+    """All stages of a run, in order."""
+    scripts = python_scripts(root)
+    pytest = ("pytest", *pytest_arguments)
+    if quick:
+        pytest = (*pytest, "-m", "not slow and not anvil and not postgres")
+    # A part of the tests covers a part of the code: only a whole run can be judged.
+    judged = not quick and not pytest_arguments
+    tests = ("python", "-m", *pytest)
+    if judged:
+        tests = ("coverage", "run", "-m", *pytest)
+    static = [
+        Stage("format", "one layout", (("ruff", "format", "--check", ".", *scripts),)),
+        Stage("lint", "no known fault", (("ruff", "check", ".", *scripts),)),
+        Stage("spelling", "no known misspelling", (("codespell",),)),
+        Stage(
+            "types",
+            "mypy --strict, tests and scripts too",
+            (("mypy",), ("mypy", "--scripts-are-modules", *scripts)),
+        ),
+        Stage("imports", "every import points inwards", (("lint-imports",),)),
+    ]
+    contracts = Stage(
+        "contracts",
+        "format, lint, tests, gas, artefacts, slither",
+        (("python", "scripts/contracts", "test"),),
+    )
+    run = Stage(
+        "tests",
+        "every level, random order, nothing skipped",
+        ((("coverage", "erase"), tests) if judged else (tests,)),
+    )
+    coverage = Stage(
+        "coverage",
+        "the tests reach the code",
+        (("coverage", "combine", "--quiet"), ("coverage", "report")),
+    )
+    return [
+        *static,
+        *([] if quick else [contracts]),
+        run,
+        *([coverage] if judged else []),
+    ]
+
+
+def run_stage(stage: Stage, root: Path) -> int:
+    """The exit status of the first command that fails, else 0."""
+    path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
+    for command in stage.commands:
+        print(f"$ {' '.join(command)}", flush=True)
+        try:
+            finished = subprocess.run(
+                command, cwd=root, env=os.environ | {"PATH": path}, check=False
+            )
+        except OSError as error:
+            print(f"{command[0]} cannot be started: {error}", flush=True)
+            return 1
+        if finished.returncode != 0:
+            # A negative status is a signal's number; sys.exit would turn it into another one.
+            return finished.returncode if finished.returncode > 0 else 1
+    return 0
+
+
+def run_all(chosen: Sequence[Stage], root: Path) -> int:
+    """Run the stages in order and stop at the first failure; its exit status."""
+    begun = time.monotonic()
+    for number, stage in enumerate(chosen, start=1):
+        print(f"\n== {number}/{len(chosen)} {stage.name}: {stage.promise}", flush=True)
+        started = time.monotonic()
+        status = run_stage(stage, root)
+        taken = f"{time.monotonic() - started:.1f} s"
+        if status != 0:
+            print(f"\n== {stage.name} FAILED with {status} after {taken}", flush=True)
+            return status
+        print(f"== {stage.name} ok, {taken}", flush=True)
+    print(f"\n== all {len(chosen)} stages ok, {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    names = [stage.name for stage in stages(root, quick=False, pytest_arguments=())]
+    parser.add_argument(
+        "--quick", action="store_true", help="what can be had in a minute"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=names, default=[], metavar="STAGE",
+        help="one of " + ", ".join(names),
+    )  # fmt: skip
+    known, pytest_arguments = parser.parse_known_args(arguments)
+    everything = stages(root, quick=known.quick, pytest_arguments=pytest_arguments)
+    chosen = [
+        stage for stage in everything if not known.only or stage.name in known.only
+    ]
+    left_out = set(known.only) - {stage.name for stage in chosen}
+    if left_out:
+        parser.error(f"not part of this run: {', '.join(sorted(left_out))}")
+    try:
+        return run_all(chosen, root)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
