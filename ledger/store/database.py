@@ -1,0 +1,366 @@
+"""Opening the database, its transactions, and what its failures mean.
+
+One code base on SQLite and PostgreSQL; docs/decisions/0004-database.md says how.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    URL,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Text,
+    column,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    SQLAlchemyError,
+)
+
+from ledger.errors import SettingError, StoreError
+from ledger.store.refusals import conflict
+
+#: Not Alembic's default: that table may belong to somebody else's schema.
+VERSION_TABLE = "perdure_schema"
+
+#: Opening a SQLite file up to this size reads every page of it (a fraction of a second);
+#: a larger one is read through by `Database.check_pages`.
+CHECKED_AT_ONCE = 64 * 1024 * 1024
+
+_EXAMPLES = (
+    "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
+)
+# Two upgrades at once: the second waits and finds nothing to do. Any constant serves.
+_UPGRADE_LOCK = 0x70657264757265
+
+_FAILED = "this transaction is over; what followed an error in it was not kept"
+
+Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open transaction; it ends with the block that opened it.
+
+    After a statement that the database refused nothing more can be done in it, on both
+    databases: whoever catches the error inside the block still gets a StoreError.
+    """
+
+    connection: Connection
+    dialect: str
+    over: bool = field(default=False, init=False)
+
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement. Raises Conflict for a broken constraint, else StoreError."""
+        if self.over:
+            raise StoreError(_FAILED)
+        try:
+            return self.connection.execute(statement, parameters)
+        except SQLAlchemyError as error:
+            self.over = True
+            refusal = _refusal(error)
+            # The cause of these two quotes the values of the row: it ends here.
+            if isinstance(error, IntegrityError | DataError):
+                raise refusal from None
+            raise refusal from error
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database whose schema is the one this release was written for."""
+
+    name: str
+    _writer: Engine
+    _reader: Engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the database at `url`.
+
+        Raises SettingError, saying what it found and what to do, for a database that is
+        unreachable, read-only, damaged, not ours, or not at this release's schema.
+        """
+        parsed = _parse(url)
+        name = parsed.render_as_string(hide_password=True)
+        if parsed.get_backend_name() == "sqlite":
+            _require_file(parsed, name)
+        writer = _engine(parsed)
+        try:
+            with _settings(name), writer.begin() as connection:
+                _require_sound(connection, name)
+                _require_head(connection, name)
+                _require_writable(connection, name)
+        except SettingError:
+            writer.dispose()
+            raise
+        return cls(name, writer, _engine(parsed, read_only=True))
+
+    @classmethod
+    def upgrade(cls, url: str) -> Self:
+        """Bring the database at `url` to this release's schema, all or nothing, and open it.
+
+        A SQLite file that does not exist is made. Raises SettingError.
+        """
+        parsed = _parse(url)
+        name = parsed.render_as_string(hide_password=True)
+        engine = _engine(parsed, foreign_keys=False)
+        try:
+            with _settings(name), engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"),
+                        {"key": _UPGRADE_LOCK},
+                    )
+                _require_ours(connection, name)
+                command.upgrade(migrations(connection), "head")
+                if connection.dialect.name == "sqlite":
+                    _require_references(connection, name)
+        finally:
+            engine.dispose()
+        return cls.open(url)
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """A transaction that may write: committed at the end, rolled back on any error.
+
+        When the block has been left without an error, the data is on the disk. On SQLite
+        there is one at a time. Raises StoreError.
+        """
+        return _transaction(self._writer)
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that sees one state of the database and cannot write.
+
+        It waits for no writer. Raises StoreError.
+        """
+        return _transaction(self._reader)
+
+    def check_pages(self) -> None:
+        """Read every page of a SQLite file; PostgreSQL checks its own.
+
+        Raises SettingError if one is damaged. Takes seconds for each gigabyte.
+        """
+        with _settings(self.name), self._reader.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                _quick_check(connection, self.name)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def migrations(connection: Connection) -> Config:
+    """How Alembic finds our migrations, to be run on `connection`."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Transaction]:
+    try:
+        connection = engine.connect()
+    except SQLAlchemyError as error:
+        raise _refusal(error) from error
+    with connection:
+        try:
+            ending = connection.begin()
+        except SQLAlchemyError as error:
+            raise _refusal(error) from error
+        tx = Transaction(connection, engine.dialect.name)
+        try:
+            yield tx
+        except BaseException:
+            tx.over = True
+            ending.rollback()
+            raise
+        if tx.over:
+            # PostgreSQL would answer this COMMIT with a silent rollback.
+            ending.rollback()
+            raise StoreError(_FAILED)
+        tx.over = True
+        try:
+            ending.commit()
+        except SQLAlchemyError as error:
+            raise _refusal(error) from None
+
+
+def _refusal(error: SQLAlchemyError) -> StoreError:
+    if isinstance(error, IntegrityError):
+        return conflict(error)
+    if isinstance(error, DataError):
+        return StoreError("the database cannot hold one of these values")
+    # `hide_parameters` keeps the values out of this text; the first line has the reason.
+    reason = str(error).partition("\n")[0]
+    return StoreError(f"the database did not do it, and nothing was changed: {reason}")
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingError(f"not a database URL; use {_EXAMPLES}") from error
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise SettingError(
+            f"database {parsed.drivername} is not supported; use {_EXAMPLES}"
+        )
+    if parsed.drivername == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise SettingError(f"a database in memory would be lost; use {_EXAMPLES}")
+    return parsed
+
+
+def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> Engine:
+    # Without hide_parameters one failed insert prints every row into the log.
+    if url.get_backend_name() == "postgresql":
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        event.listen(engine, "connect", _durable_commits)
+        if read_only:
+            # REPEATABLE READ: as on SQLite, every statement sees the same state.
+            return engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        return engine
+
+    pragmas = [
+        "busy_timeout=30000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+        f"query_only={'ON' if read_only else 'OFF'}",
+    ]
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # no hidden BEGIN by the driver
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begun(connection: Connection) -> None:
+        # Plain BEGIN, then a write, fails with "database is locked" under load:
+        # busy_timeout does not help when a read lock must be upgraded.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    engine = create_engine(url, hide_parameters=True)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _durable_commits(connection: Any, _record: object) -> None:
+    # A server may be set to answer before the disk has it. We promise after.
+    connection.autocommit = True
+    (setting,) = connection.execute("SHOW synchronous_commit").fetchone()
+    if setting == "off":
+        connection.execute("SET synchronous_commit = on")
+    connection.autocommit = False
+
+
+@contextmanager
+def _settings(name: str) -> Iterator[None]:
+    # While opening, whatever the database says is about how it was set up.
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise SettingError(f"cannot use the database {name}: {reason}") from error
+
+
+def _require_file(url: URL, name: str) -> None:
+    # SQLite would make an empty one, and the mistyped name would look like lost data.
+    path = str(url.database).removeprefix("file:")
+    if not Path(path).is_file():
+        raise SettingError(
+            f"there is no database {name}; to make it, run: perdure db upgrade"
+        )
+
+
+def _require_sound(connection: Connection, name: str) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    size = connection.execute(text("PRAGMA page_size")).scalar_one()
+    if pages * size <= CHECKED_AT_ONCE:
+        _quick_check(connection, name)
+
+
+def _quick_check(connection: Connection, name: str) -> None:
+    found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    if found != "ok":
+        raise SettingError(
+            f"the database {name} is damaged ({found}); restore it from a backup"
+        )
+
+
+def _require_ours(connection: Connection, name: str) -> None:
+    tables = set(inspect(connection).get_table_names())
+    if tables and VERSION_TABLE not in tables:
+        raise SettingError(
+            f"the database {name} holds tables that are not Perdure's; name an empty one"
+        )
+    found = _revision(connection) if tables else None
+    known = {script.revision for script in _scripts(connection).walk_revisions()}
+    if found is not None and found not in known:
+        raise SettingError(
+            f"the database {name} has the schema {found} of another release of Perdure;"
+            " use that release or a newer one"
+        )
+
+
+def _require_head(connection: Connection, name: str) -> None:
+    _require_ours(connection, name)
+    tables = inspect(connection).get_table_names()
+    found = _revision(connection) if VERSION_TABLE in tables else None
+    head = _scripts(connection).get_current_head()
+    if found != head:
+        state = "is empty" if found is None else f"has the schema {found}, not {head}"
+        raise SettingError(f"the database {name} {state}; run: perdure db upgrade")
+
+
+def _require_writable(connection: Connection, name: str) -> None:
+    if connection.dialect.name == "sqlite":
+        return  # it has let us BEGIN IMMEDIATE
+    if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+        raise SettingError(f"the database {name} is read-only; Perdure writes to it")
+
+
+def _require_references(connection: Connection, name: str) -> None:
+    # Tables are rebuilt with foreign keys off; this finds what they would have refused.
+    broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        raise SettingError(
+            f"upgrading {name} would break a reference from the table {broken[0]};"
+            " nothing was changed"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    version = column("version_num", Text)
+    return connection.execute(
+        select(version).select_from(table(VERSION_TABLE))
+    ).scalar()
+
+
+def _scripts(connection: Connection) -> ScriptDirectory:
+    return ScriptDirectory.from_config(migrations(connection))

@@ -1,0 +1,285 @@
+"""What the store gives and takes: frozen values, never rows.
+
+The database refuses an illegal record (CHECK and UNIQUE, ``ledger.store.tables``), so
+these classes only carry. Personal data and ciphertext are kept out of every ``repr``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class IssuerKeyRole(StrEnum):
+    """What an issuer's key may do."""
+
+    SIGNING = "signing"  #: Ed25519, signs credentials
+    REVOKING = "revoking"  #: secp256k1, sets status bits
+    CONTROLLER = "controller"  #: secp256k1, the daily acts of the issuer record
+
+
+class CredentialState(StrEnum):
+    """How far a credential has come. Every credential is in exactly one state."""
+
+    WAITING = "waiting"  #: signed and handed out, in no batch yet
+    SEALED = "sealed"  #: in a batch whose root is not yet final on its home chain
+    ANCHORED = "anchored"  #: its batch's root is final on its home chain: durable
+    WITHDRAWN = "withdrawn"  #: the school took it back, however far it had come
+
+
+class ChainTxKind(StrEnum):
+    """Which act of the two registries a chain transaction carries."""
+
+    REGISTER = "register"
+    ADD_KEY = "add_key"
+    END_KEY = "end_key"
+    COMPROMISE_KEY = "compromise_key"
+    RECORD_PROFILE = "record_profile"
+    ENDORSE = "endorse"
+    WITHDRAW = "withdraw"  #: of an endorsement
+    REVOKE = "revoke"
+    ROTATE = "rotate"
+    CLOSE = "close"
+    REINSTATE = "reinstate"
+    ANCHOR = "anchor"
+
+
+class ChainTxState(StrEnum):
+    """Where a chain transaction stands."""
+
+    SEALED = "sealed"  #: the payload is fixed; no nonce, no signed bytes yet
+    IN_PROGRESS = (
+        "in_progress"  #: signed bytes are stored; whether they went out, nobody knows
+    )
+    SENT = "sent"  #: a node has the bytes, or the nonce's slot is taken
+    MINED = "mined"  #: a receipt in a block that may still be reorganised away
+    FINAL = "final"  #: in a block at or below ``finalized``, and canonical
+    REVERTED = "reverted"  #: mined with status 0 and final: for the operator
+    FATAL = "fatal"  #: the node will never take these bytes: for the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """A school, company, university or accreditor: the tenant."""
+
+    id: UUID
+    code: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerRecord:
+    """An organisation's record in ``IssuerRegistry`` and what its id is made of.
+
+    ``registered_at`` and ``closed_at`` are block times, None until they are final.
+    """
+
+    organisation_id: UUID
+    chain_id: int
+    registry: str
+    issuer_id: bytes
+    controller: str
+    recovery_commitment: bytes
+    profile: bytes
+    profile_hash: bytes
+    salt: bytes
+    created_at: datetime
+    registered_at: int | None = None
+    closed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """A key of an issuer; the private half is ``sealed``, opaque ciphertext.
+
+    ``opened`` is the block time at which the registry recorded it, None until final.
+    """
+
+    organisation_id: UUID
+    role: IssuerKeyRole
+    key_id: bytes
+    public: str
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    opened: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AchievementRecord:
+    """One version of an achievement, as the exact bytes it was given in."""
+
+    organisation_id: UUID
+    code: str
+    version: str
+    source: bytes = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AwardKey:
+    """What makes two awards of one organisation the same award."""
+
+    achievement_code: str
+    achievement_version: str
+    recipient_email: str = field(repr=False)
+    awarded_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRecord:
+    """A signed credential: ``data`` is the exact bytes that were signed.
+
+    After erasure ``data``, ``recipient_email`` and ``recipient_name`` are None; leaf,
+    place in the tree and path stay. ``path`` is the inclusion path, 32 bytes a node.
+    """
+
+    id: UUID
+    organisation_id: UUID
+    chain_id: int
+    achievement_code: str
+    achievement_version: str
+    recipient_email: str | None = field(repr=False)
+    recipient_name: str | None = field(repr=False)
+    awarded_on: date
+    issued_at: datetime
+    data: bytes | None = field(repr=False)
+    leaf: bytes
+    key_id: bytes
+    status_index: int
+    batch_id: UUID | None = None
+    leaf_index: int | None = None
+    path: bytes | None = field(default=None, repr=False)
+    withdrawn_at: datetime | None = None
+    withdrawal_reason: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Credentials sealed into one tree; ``sealed_root`` is what goes on chain."""
+
+    id: UUID
+    chain_id: int
+    sealed_root: bytes
+    tree_size: int
+    sealed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A credential's place in a batch."""
+
+    credential_id: UUID
+    leaf_index: int
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A registry's slot for a sealed root, read at a finalized block."""
+
+    chain_id: int
+    registry: str
+    block_number: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTx:
+    """One payload, fixed for ever, under one nonce, and how far it has come.
+
+    ``subject`` is the batch, organisation or credential it is about; ``unique_key``
+    names the act, so that asking twice sends once. ``sent_block`` is the head when its
+    latest bytes first went out.
+    """
+
+    id: UUID
+    kind: ChainTxKind
+    chain_id: int
+    to: str
+    data: bytes
+    gas: int
+    subject: str
+    unique_key: str
+    state: ChainTxState
+    sender: str | None
+    nonce: int | None
+    block_number: int | None
+    block_hash: bytes | None
+    tx_hash: bytes | None
+    sent_block: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Signed bytes of a chain transaction; attempts of one differ in fees alone."""
+
+    hash: bytes
+    chain_tx_id: UUID
+    raw: bytes
+    tip: int
+    fee_cap: int
+    created_at: datetime
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for one sender, as long as nobody has taken a newer token."""
+
+    chain_id: int
+    sender: str
+    owner: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The chain this database belongs to; ``test`` marks one that proves nothing."""
+
+    chain_id: int
+    genesis_hash: bytes
+    anchor_registry: str
+    issuer_registry: str
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret, of which only the hash is stored."""
+
+    id: UUID
+    organisation_id: UUID
+    name: str
+    prefix: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer once given under an idempotency key, and to which request."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """How much work lies before the worker of one chain.
+
+    ``waiting`` credentials can be sealed now; ``held_back`` ones wait for their
+    signing key to be final on chain. ``chain_txs`` names every state, zero included.
+    """
+
+    waiting: int
+    held_back: int
+    oldest_waiting: datetime | None
+    chain_txs: Mapping[ChainTxState, int]

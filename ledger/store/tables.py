@@ -1,0 +1,420 @@
+"""Every table, and with them every invariant that must hold whatever the code does.
+
+Rows never leave this package. A rule that a constraint can carry is a constraint:
+``tests/unit/store/test_tables.py`` shows each one refuse, on both databases.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel, UTCDateTime
+
+from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
+
+#: Status indexes are allotted at random within blocks of this many bits (16 KiB).
+STATUS_BLOCK = 131_072
+#: A status index has at most nine digits, so there are this many whole blocks.
+STATUS_BLOCKS = 10**9 // STATUS_BLOCK
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: Iterable[str], name: str) -> CheckConstraint:
+    names = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({names})", name=name)
+
+
+def _size(column: str, size: int) -> CheckConstraint:
+    return CheckConstraint(f"length({column}) = {size}", name=f"{column}_size")
+
+
+class _Row(SQLModel):
+    metadata = metadata
+
+
+class OrganisationRow(_Row, table=True):
+    """A tenant."""
+
+    __tablename__ = "organisation"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("code"),
+        CheckConstraint("length(code) BETWEEN 1 AND 64", name="code_length"),
+        CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    code: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class IssuerRow(_Row, table=True):
+    """An organisation's record on chain; at most one each."""
+
+    __tablename__ = "issuer"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("chain_id", "registry_address", "issuer_id"),
+        _size("issuer_id", 32),
+        _size("recovery_commitment", 32),
+        _size("profile_hash", 32),
+        _size("salt", 32),
+        _size("registry_address", 42),
+        _size("controller", 42),
+        CheckConstraint(
+            "closed_at IS NULL OR registered_at IS NOT NULL",
+            name="closed_after_registered",
+        ),
+    )
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    chain_id: int = Field(sa_type=BigInteger)
+    registry_address: str = Field(sa_type=Text)
+    issuer_id: bytes = Field(sa_type=LargeBinary)
+    controller: str = Field(sa_type=Text)
+    recovery_commitment: bytes = Field(sa_type=LargeBinary)
+    profile: bytes = Field(sa_type=LargeBinary)
+    profile_hash: bytes = Field(sa_type=LargeBinary)
+    salt: bytes = Field(sa_type=LargeBinary)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+    registered_at: int | None = Field(sa_type=BigInteger)
+    closed_at: int | None = Field(sa_type=BigInteger)
+
+
+class IssuerKeyRow(_Row, table=True):
+    """A key of an issuer, its private half as ciphertext."""
+
+    __tablename__ = "issuer_key"
+    __table_args__: ClassVar[Any] = (
+        _one_of("role", IssuerKeyRole, "role"),
+        _size("key_id", 32),
+    )
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    key_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    role: str = Field(sa_type=Text)
+    public: str = Field(sa_type=Text)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+    opened: int | None = Field(sa_type=BigInteger)
+
+
+class AchievementRow(_Row, table=True):
+    """One version of an achievement; never changed."""
+
+    __tablename__ = "achievement"
+    __table_args__: ClassVar[Any] = (
+        # The order in which versions came; two may carry the same created_at.
+        UniqueConstraint("organisation_id", "code", "ordinal"),
+        CheckConstraint("length(code) BETWEEN 1 AND 200", name="code_length"),
+        CheckConstraint("length(version) BETWEEN 1 AND 200", name="version_length"),
+    )
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    code: str = Field(primary_key=True, sa_type=Text)
+    version: str = Field(primary_key=True, sa_type=Text)
+    ordinal: int
+    source: bytes = Field(sa_type=LargeBinary)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class BatchRow(_Row, table=True):
+    """A sealed tree of credentials of any organisation."""
+
+    __tablename__ = "batch"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("sealed_root"),
+        _size("sealed_root", 32),
+        CheckConstraint("tree_size >= 1", name="tree_size"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    chain_id: int = Field(sa_type=BigInteger)
+    sealed_root: bytes = Field(sa_type=LargeBinary)
+    tree_size: int = Field(sa_type=BigInteger)
+    sealed_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class BatchAnchorRow(_Row, table=True):
+    """Where a batch's root is final, one row a chain."""
+
+    __tablename__ = "batch_anchor"
+    __table_args__: ClassVar[Any] = (
+        _size("registry_address", 42),
+        CheckConstraint("block_number >= 0", name="block_number"),
+        CheckConstraint("time > 0", name="time"),  # 0 in the slot means never
+    )
+
+    batch_id: UUID = Field(primary_key=True, foreign_key="batch.id")
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    registry_address: str = Field(sa_type=Text)
+    block_number: int = Field(sa_type=BigInteger)
+    time: int = Field(sa_type=BigInteger)
+
+
+class StatusBlockRow(_Row, table=True):
+    """Which status indexes of a block were handed out, one bit each, and how many."""
+
+    __tablename__ = "status_block"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(f"block BETWEEN 0 AND {STATUS_BLOCKS - 1}", name="block"),
+        CheckConstraint(f"used BETWEEN 0 AND {STATUS_BLOCK}", name="used"),
+        _size("taken", STATUS_BLOCK // 8),
+    )
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    block: int = Field(primary_key=True)
+    used: int
+    taken: bytes = Field(sa_type=LargeBinary)
+
+
+class CredentialRow(_Row, table=True):
+    """A signed credential and its place in a tree."""
+
+    __tablename__ = "credential"
+    __table_args__: ClassVar[Any] = (
+        # The organisation is part of both keys: nothing of another tenant fits.
+        ForeignKeyConstraint(
+            ["organisation_id", "achievement_code", "achievement_version"],
+            ["achievement.organisation_id", "achievement.code", "achievement.version"],
+            name="fk_credential_achievement",  # PostgreSQL cuts names at 63 bytes
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "key_id"],
+            ["issuer_key.organisation_id", "issuer_key.key_id"],
+        ),
+        # The same award, once. An erased one has no e-mail and matches nothing.
+        UniqueConstraint(
+            "organisation_id",
+            "achievement_code",
+            "achievement_version",
+            "recipient_email",
+            "awarded_on",
+            name="uq_credential_award",
+        ),
+        UniqueConstraint("organisation_id", "status_index"),
+        UniqueConstraint("leaf"),
+        UniqueConstraint("batch_id", "leaf_index"),
+        _size("leaf", 32),
+        CheckConstraint(
+            f"status_index BETWEEN 0 AND {STATUS_BLOCKS * STATUS_BLOCK - 1}",
+            name="status_index",
+        ),
+        CheckConstraint(
+            "(batch_id IS NULL) = (leaf_index IS NULL)"
+            " AND (batch_id IS NULL) = (path IS NULL)",
+            name="whole_place",
+        ),
+        CheckConstraint("leaf_index >= 0", name="leaf_index"),
+        CheckConstraint("length(path) % 32 = 0", name="path_size"),
+        CheckConstraint(
+            "(withdrawn_at IS NULL) = (withdrawal_reason IS NULL)",
+            name="whole_withdrawal",
+        ),
+        CheckConstraint(
+            "(data IS NULL) = (recipient_email IS NULL)"
+            " AND (data IS NOT NULL OR recipient_name IS NULL)",
+            name="whole_erasure",
+        ),
+        CheckConstraint(
+            "length(recipient_email) <= 320", name="recipient_email_length"
+        ),
+        CheckConstraint("length(recipient_name) <= 200", name="recipient_name_length"),
+        Index("ix_credential_page", "organisation_id", "issued_at", "id"),
+        Index(
+            "ix_credential_waiting",
+            "chain_id",
+            "issued_at",
+            "id",
+            sqlite_where=text("batch_id IS NULL"),
+            postgresql_where=text("batch_id IS NULL"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id")
+    chain_id: int = Field(sa_type=BigInteger)
+    achievement_code: str = Field(sa_type=Text)
+    achievement_version: str = Field(sa_type=Text)
+    recipient_email: str | None = Field(sa_type=Text)
+    recipient_name: str | None = Field(sa_type=Text)
+    awarded_on: dt.date = Field(sa_type=Date)
+    issued_at: dt.datetime = Field(sa_type=UTCDateTime)
+    # The exact signed bytes: never JSON, which a database would re-serialise.
+    data: bytes | None = Field(sa_type=LargeBinary)
+    leaf: bytes = Field(sa_type=LargeBinary)
+    key_id: bytes = Field(sa_type=LargeBinary)
+    status_index: int = Field(sa_type=BigInteger)
+    batch_id: UUID | None = Field(foreign_key="batch.id")
+    leaf_index: int | None = Field(sa_type=BigInteger)
+    path: bytes | None = Field(sa_type=LargeBinary)
+    withdrawn_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+    withdrawal_reason: str | None = Field(sa_type=Text)
+
+
+class ChainTxRow(_Row, table=True):
+    """The state machine of the worker; no row breaks it, whoever writes."""
+
+    __tablename__ = "chain_tx"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("chain_id", "unique_key"),
+        # One nonce, one payload, for ever.
+        UniqueConstraint("chain_id", "sender", "nonce"),
+        Index(
+            "ux_chain_tx_one_in_progress",
+            "chain_id",
+            "sender",
+            unique=True,
+            sqlite_where=text("state = 'in_progress'"),
+            postgresql_where=text("state = 'in_progress'"),
+        ),
+        Index("ix_chain_tx_subject", "subject"),
+        Index("ix_chain_tx_state", "chain_id", "state", "created_at"),
+        _one_of("kind", ChainTxKind, "kind"),
+        _one_of("state", ChainTxState, "state"),
+        CheckConstraint(
+            "(state = 'sealed') = (nonce IS NULL)"
+            " AND (nonce IS NULL) = (sender IS NULL)",
+            name="nonce_from_in_progress_on",
+        ),
+        CheckConstraint(
+            "CASE WHEN state IN ('mined', 'final') THEN block_number IS NOT NULL"
+            " WHEN state IN ('sealed', 'in_progress', 'sent') THEN block_number IS NULL"
+            " ELSE block_number IS NULL OR block_number >= 0 END",
+            name="block_once_mined",
+        ),
+        CheckConstraint(
+            "(block_number IS NULL) = (block_hash IS NULL)"
+            " AND (block_number IS NULL) = (tx_hash IS NULL)",
+            name="whole_receipt",
+        ),
+        CheckConstraint("nonce >= 0", name="nonce"),
+        CheckConstraint("gas > 0", name="gas"),
+        _size("block_hash", 32),
+        _size("tx_hash", 32),
+        _size("to_address", 42),
+        _size("sender", 42),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(sa_type=Text)
+    chain_id: int = Field(sa_type=BigInteger)
+    to_address: str = Field(sa_type=Text)
+    data: bytes = Field(sa_type=LargeBinary)
+    gas: int = Field(sa_type=BigInteger)
+    subject: str = Field(sa_type=Text)
+    unique_key: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    sender: str | None = Field(sa_type=Text)
+    nonce: int | None = Field(sa_type=BigInteger)
+    block_number: int | None = Field(sa_type=BigInteger)
+    block_hash: bytes | None = Field(sa_type=LargeBinary)
+    tx_hash: bytes | None = Field(sa_type=LargeBinary)
+    sent_block: int | None = Field(sa_type=BigInteger)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class AttemptRow(_Row, table=True):
+    """Signed bytes, stored before they are sent."""
+
+    __tablename__ = "attempt"
+    __table_args__: ClassVar[Any] = (
+        _size("hash", 32),
+        CheckConstraint("tip >= 0 AND fee_cap >= tip", name="fees"),
+    )
+
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    chain_tx_id: UUID = Field(foreign_key="chain_tx.id", index=True)
+    raw: bytes = Field(sa_type=LargeBinary)
+    tip: int = Field(sa_type=BigInteger)
+    fee_cap: int = Field(sa_type=BigInteger)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+    sent_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+
+
+class LeaseRow(_Row, table=True):
+    """Who may write for a sender; ``token`` only grows."""
+
+    __tablename__ = "lease"
+    __table_args__: ClassVar[Any] = (_size("sender", 42),)
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    sender: str = Field(primary_key=True, sa_type=Text)
+    owner: str = Field(sa_type=Text)
+    token: int = Field(sa_type=BigInteger)
+    expires: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class ChainRow(_Row, table=True):
+    """The chain that this database was first used with."""
+
+    __tablename__ = "chain"
+    __table_args__: ClassVar[Any] = (
+        _size("genesis_hash", 32),
+        _size("anchor_registry", 42),
+        _size("issuer_registry", 42),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    genesis_hash: bytes = Field(sa_type=LargeBinary)
+    anchor_registry: str = Field(sa_type=Text)
+    issuer_registry: str = Field(sa_type=Text)
+    test: bool
+
+
+class ApiKeyRow(_Row, table=True):
+    """An API key; the secret itself is nowhere."""
+
+    __tablename__ = "api_key"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("secret_hash"),
+        _size("secret_hash", 32),
+    )
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id", index=True)
+    name: str = Field(sa_type=Text)
+    prefix: str = Field(sa_type=Text)
+    secret_hash: bytes = Field(sa_type=LargeBinary)
+    scopes: str = Field(sa_type=Text)  # sorted, one space between
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
+    expires_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+    revoked_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+    last_used_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+
+
+class StoredAnswerRow(_Row, table=True):
+    """An answer given under an idempotency key."""
+
+    __tablename__ = "stored_answer"
+    __table_args__: ClassVar[Any] = (_size("request_hash", 32),)
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    key: str = Field(primary_key=True, sa_type=Text)
+    route: str = Field(primary_key=True, sa_type=Text)
+    status: int
+    body: bytes = Field(sa_type=LargeBinary)
+    content_type: str = Field(sa_type=Text)
+    request_hash: bytes = Field(sa_type=LargeBinary)
+    created_at: dt.datetime = Field(sa_type=UTCDateTime)
