@@ -1,0 +1,112 @@
+"""Issuer records and the keys of issuers, as they stand or will stand on chain."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlmodel import col
+
+from ledger.errors import NotFound
+from ledger.store.database import Transaction
+from ledger.store.records import IssuerKey, IssuerKeyRole, IssuerRecord
+from ledger.store.tables import IssuerKeyRow, IssuerRow
+
+_NO_ISSUER = "this organisation has no issuer record"
+
+
+def add(tx: Transaction, record: IssuerRecord) -> None:
+    """Add the issuer record of an organisation. Raises Conflict if it has one."""
+    values = asdict(record)
+    values["registry_address"] = values.pop("registry")
+    tx.execute(insert(IssuerRow).values(values))
+
+
+def of(tx: Transaction, organisation_id: UUID) -> IssuerRecord:
+    """The issuer record of an organisation. Raises NotFound."""
+    row = (
+        tx.execute(
+            select(IssuerRow).where(col(IssuerRow.organisation_id) == organisation_id)
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise NotFound(_NO_ISSUER)
+    return _record(row)
+
+
+def by_issuer_id(tx: Transaction, issuer_id: bytes) -> IssuerRecord:
+    """The record with this id, which is public, whose ever it is. Raises NotFound."""
+    row = (
+        tx.execute(select(IssuerRow).where(col(IssuerRow.issuer_id) == issuer_id))
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise NotFound("this ledger keeps no such issuer record")
+    return _record(row)
+
+
+def mark_registered(tx: Transaction, organisation_id: UUID, at: int) -> None:
+    """Note the block time at which the registry recorded it. Raises NotFound."""
+    _mark(tx, organisation_id, registered_at=at)
+
+
+def mark_closed(tx: Transaction, organisation_id: UUID, at: int) -> None:
+    """Note the block time at which the issuer was closed. Raises NotFound."""
+    _mark(tx, organisation_id, closed_at=at)
+
+
+def add_key(tx: Transaction, key: IssuerKey) -> None:
+    """Add a key. Raises Conflict if the organisation has it."""
+    tx.execute(insert(IssuerKeyRow).values(asdict(key)))
+
+
+def keys(
+    tx: Transaction, organisation_id: UUID, role: IssuerKeyRole | None = None
+) -> Sequence[IssuerKey]:
+    """The keys of an organisation, oldest first; of one role, if it is given."""
+    query = select(IssuerKeyRow).where(
+        col(IssuerKeyRow.organisation_id) == organisation_id
+    )
+    if role is not None:
+        query = query.where(col(IssuerKeyRow.role) == role)
+    rows = tx.execute(
+        query.order_by(col(IssuerKeyRow.created_at), col(IssuerKeyRow.key_id))
+    )
+    return [
+        IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])})
+        for row in rows.mappings()
+    ]
+
+
+def mark_key_opened(
+    tx: Transaction, organisation_id: UUID, key_id: bytes, at: int
+) -> None:
+    """Note the block time at which the registry recorded a key. Raises NotFound."""
+    done = tx.execute(
+        update(IssuerKeyRow)
+        .where(
+            col(IssuerKeyRow.organisation_id) == organisation_id,
+            col(IssuerKeyRow.key_id) == key_id,
+        )
+        .values(opened=at)
+    )
+    if done.rowcount != 1:
+        raise NotFound("this organisation has no such key")
+
+
+def _mark(tx: Transaction, organisation_id: UUID, **values: int) -> None:
+    done = tx.execute(
+        update(IssuerRow)
+        .where(col(IssuerRow.organisation_id) == organisation_id)
+        .values(**values)
+    )
+    if done.rowcount != 1:
+        raise NotFound(_NO_ISSUER)
+
+
+def _record(row: RowMapping) -> IssuerRecord:
+    values = dict(row)
+    return IssuerRecord(registry=values.pop("registry_address"), **values)

@@ -1,0 +1,47 @@
+"""Organisations: the tenants. These functions choose one; all others are given one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlmodel import col
+
+from ledger.errors import NotFound
+from ledger.store.database import Transaction
+from ledger.store.records import Organisation
+from ledger.store.tables import OrganisationRow
+
+
+def add(
+    tx: Transaction, *, id: UUID, code: str, name: str, now: datetime
+) -> Organisation:
+    """Add an organisation. Raises Conflict if the code is taken."""
+    organisation = Organisation(id=id, code=code, name=name, created_at=now)
+    tx.execute(
+        insert(OrganisationRow).values(id=id, code=code, name=name, created_at=now)
+    )
+    return organisation
+
+
+def by_id(tx: Transaction, id: UUID) -> Organisation:
+    """The organisation with this id. Raises NotFound."""
+    return _one(tx, id=id)
+
+
+def by_code(tx: Transaction, code: str) -> Organisation:
+    """The organisation with this code. Raises NotFound."""
+    return _one(tx, code=code)
+
+
+def all(tx: Transaction) -> Sequence[Organisation]:
+    """Every organisation of this ledger, by code: for the operator alone."""
+    rows = tx.execute(select(OrganisationRow).order_by(col(OrganisationRow.code)))
+    return [Organisation(**row) for row in rows.mappings()]
+
+
+def _one(tx: Transaction, **is_: object) -> Organisation:
+    row = tx.execute(select(OrganisationRow).filter_by(**is_)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such organisation")
+    return Organisation(**row)
