@@ -2,11 +2,13 @@
 JSON in and out: one strict parser, and the canonical bytes of RFC 8785 (JCS).
 
 Whatever `parse` accepts, `encode` can write, and `parse(encode(value)) == value`. Both
-refuse with MalformedError and nothing else.
+refuse with MalformedError and nothing else. Instants, which JSON does not know, have one
+text here too.
 """
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias, cast
 
 import rfc8785
@@ -27,6 +29,8 @@ _MAX_INTEGER_TEXT = len(str(-_MAX_NUMBER))
 # two non-characters that XML 1.1 excludes. RDF canonicalisers write all of these
 # differently, so a signature over them would not travel.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 
 
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
@@ -52,7 +56,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
         raise MalformedError(f"not JSON at {where}: {error.msg}") from error
     except RecursionError as error:
         raise MalformedError(f"JSON nested deeper than {MAX_DEPTH}") from error
-    _check(value, 0)
+    check_value(value)
     return cast("Json", value)
 
 
@@ -66,12 +70,35 @@ def parse_object(data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Json]:
 
 def encode(value: Json) -> bytes:
     """Write the RFC 8785 bytes of a value that `parse` would accept. Raises MalformedError."""
-    _check(value, 0)
+    check_value(value)
     try:
         # The cast: rfc8785 types its lists as Sequence, where str is one too.
         return rfc8785.dumps(cast("Any", value))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedError("value has no canonical JSON form") from error
+
+
+def check_value(value: object) -> None:
+    """Refuse a value that `parse` could not have read. Raises MalformedError."""
+    _check(value, 0)
+
+
+def parse_time(text: str) -> datetime:
+    """Read an instant: RFC 3339, UTC, whole seconds, "Z". Raises MalformedError."""
+    if not _TIME.fullmatch(text):
+        raise MalformedError("an instant is written 2026-11-25T08:44:00Z")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedError("no such day or time of day") from error
+
+
+def encode_time(instant: datetime) -> str:
+    """Write an instant as `parse_time` reads it, fractions of a second cut off."""
+    if instant.tzinfo is None:
+        raise MalformedError("an instant without a time zone")
+    whole = instant.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    return whole.isoformat() + "Z"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""
+The signature in proof[0]: Data Integrity, cryptosuite eddsa-rdfc-2022, with a JSON nonce.
+
+{"type":"DataIntegrityProof","cryptosuite":"eddsa-rdfc-2022","created":"2026-11-25T08:44:00Z",
+ "verificationMethod":"did:key:z6Mk…#z6Mk…","proofPurpose":"assertionMethod",
+ "nonce":"u…","proofValue":"z…"}
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.core import canonical
+from ledger.core.canonical import Json
+from ledger.core.keys import (
+    PublicKey,
+    SigningKey,
+    decode_base58,
+    decode_base64url,
+    encode_base58,
+    encode_base64url,
+)
+from ledger.core.rdf import CONTEXTS, canonicalise
+from ledger.errors import MalformedError, ProofError
+
+# 0x00, 0x01 and 0x02 stand before leaves, nodes and sealed roots.
+_NONCE_PREFIX = b"\x03"
+
+_FIXED = {
+    "type": "DataIntegrityProof",
+    "cryptosuite": "eddsa-rdfc-2022",
+    "proofPurpose": "assertionMethod",
+}
+_FREE = ("created", "verificationMethod", "proofValue")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningInput:
+    """The two canonical texts that a signature covers (vc-di-eddsa section 3.2)."""
+
+    config: bytes
+    document: bytes
+
+    @property
+    def data(self) -> bytes:
+        """The 64 signed bytes: SHA-256 of the proof options, SHA-256 of the document."""
+        hashes = (
+            hashlib.sha256(text).digest() for text in (self.config, self.document)
+        )
+        return b"".join(hashes)
+
+
+def signing_input(
+    document: dict[str, Json],
+    config: dict[str, Json],
+    *,
+    contexts: Mapping[str, Json] = CONTEXTS,
+) -> SigningInput:
+    """Canonicalise a document and proof options without proofValue. Raises MalformedError."""
+    if "@context" not in document:
+        raise MalformedError("@context: missing")
+    options = {**config, "@context": document["@context"]}
+    return SigningInput(
+        canonicalise(options, contexts=contexts),
+        canonicalise(document, contexts=contexts),
+    )
+
+
+def json_nonce(document: dict[str, Json]) -> str:
+    """
+    Tie a signature to one JSON text: "u" + base64url(SHA-256(0x03 || JCS(document))).
+
+    The signature covers the graph, people read the JSON, and several JSON texts have one
+    graph. The document is the one without `proof`.
+    """
+    digest = hashlib.sha256(_NONCE_PREFIX + canonical.encode(document)).digest()
+    return "u" + encode_base64url(digest)
+
+
+def sign(
+    document: dict[str, Json],
+    key: SigningKey,
+    *,
+    verification_method: str,
+    created: datetime,
+    nonce: bool = True,
+) -> dict[str, Json]:
+    """Sign a document that has no proof, and return the proof. Raises MalformedError."""
+    if "proof" in document:
+        raise MalformedError("proof: the document carries one already")
+    if _key_of(verification_method) != key.public:
+        raise MalformedError("verificationMethod: does not name the signing key")
+    proof: dict[str, Json] = {
+        **_FIXED,
+        "created": canonical.encode_time(created),
+        "verificationMethod": verification_method,
+    }
+    if nonce:
+        proof["nonce"] = json_nonce(document)
+    signature = key.sign(signing_input(document, proof).data)
+    return {**proof, "proofValue": "z" + encode_base58(signature)}
+
+
+def check_signature(
+    document: dict[str, Json],
+    proof: Json,
+    *,
+    require_nonce: bool = True,
+    contexts: Mapping[str, Json] = CONTEXTS,
+) -> PublicKey:
+    """
+    Check a proof against its document, which comes without it, and name the key.
+
+    MalformedError: the proof is not of this kind. ProofError: it is, and does not hold for
+    this document or this issuer.
+    """
+    if "proof" in document:
+        raise MalformedError("proof: to be taken out of the document first")
+    members = _proof_members(proof, require_nonce=require_nonce)
+    method = members["verificationMethod"]
+    key = _key_of(method)
+    signature = _signature_bytes(members["proofValue"])
+    # The nonce first: it is cheap, and it refuses every other JSON before any of it is
+    # treated as a graph.
+    if "nonce" in members and members["nonce"] != json_nonce(document):
+        raise ProofError("proof.nonce: this is not the JSON that was signed")
+    if method.partition("#")[0] != _issuer_id(document):
+        raise ProofError("proof.verificationMethod: is not the issuer's")
+    config: dict[str, Json] = {k: v for k, v in members.items() if k != "proofValue"}
+    key.check(signature, signing_input(document, config, contexts=contexts).data)
+    return key
+
+
+def _proof_members(proof: Json, *, require_nonce: bool) -> dict[str, str]:
+    if not isinstance(proof, dict):
+        raise MalformedError("proof: not an object")
+    members: dict[str, str] = {}
+    for name, value in proof.items():
+        if name not in {*_FIXED, *_FREE, "nonce"}:
+            raise MalformedError(f"proof.{name[:40]}: unknown member")
+        if not isinstance(value, str):
+            raise MalformedError(f"proof.{name}: not a string")
+        members[name] = value
+    for name in (*_FIXED, *_FREE, *(["nonce"] if require_nonce else [])):
+        if name not in members:
+            raise MalformedError(f"proof.{name}: missing")
+    for name, expected in _FIXED.items():
+        if members[name] != expected:
+            raise MalformedError(f"proof.{name}: {expected} expected")
+    canonical.parse_time(members["created"])
+    if "nonce" in members:
+        _check_nonce_form(members["nonce"])
+    return members
+
+
+def _check_nonce_form(nonce: str) -> None:
+    if not nonce.startswith("u") or len(decode_base64url(nonce[1:])) != 32:
+        raise MalformedError("proof.nonce: u and 32 bytes in base64url expected")
+
+
+def _key_of(verification_method: str) -> PublicKey:
+    """Read the key from the fragment, the only place it may stand. Raises MalformedError."""
+    did, mark, fragment = verification_method.partition("#")
+    if not mark:
+        raise MalformedError("proof.verificationMethod: no fragment names the key")
+    key = PublicKey.from_multibase(fragment)
+    if did.startswith("did:key:") and did != key.did:
+        raise MalformedError("proof.verificationMethod: two different keys")
+    return key
+
+
+def _signature_bytes(value: str) -> bytes:
+    if not value.startswith("z"):
+        raise MalformedError("proof.proofValue: z and base58btc expected")
+    signature = decode_base58(value[1:])
+    if len(signature) != 64:
+        raise MalformedError("proof.proofValue: an Ed25519 signature has 64 bytes")
+    return signature
+
+
+def _issuer_id(document: dict[str, Json]) -> str:
+    issuer = document.get("issuer")
+    identifier = issuer.get("id") if isinstance(issuer, dict) else issuer
+    if not isinstance(identifier, str):
+        raise MalformedError("issuer: no id")
+    return identifier
