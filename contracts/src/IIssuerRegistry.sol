@@ -162,7 +162,7 @@ interface IIssuerRegistry {
     /// @param until 0 or a time in the future
     function addKey(
         bytes32 id,
-        bytes32 key,
+        bytes32 keyId,
         KeyRole role,
         uint64 until,
         uint64 deadline,
@@ -171,13 +171,14 @@ interface IIssuerRegistry {
 
     /// @notice Controller: ends a key at `until`, or now if that is past. An end only ever moves earlier, never
     /// before now: a window that has ended never reopens, and never shrinks over the past.
-    function endKey(bytes32 id, bytes32 key, uint64 until, uint64 deadline, bytes calldata signature) external;
+    function endKey(bytes32 id, bytes32 keyId, uint64 until, uint64 deadline, bytes calldata signature)
+        external;
 
     /// @notice Declares a key compromised since a time, which only ever moves earlier. The recovery key may say
     /// any time; the controller only now or later. After closing: the same keys of the successor.
     function compromiseKey(
         bytes32 id,
-        bytes32 key,
+        bytes32 keyId,
         uint64 since,
         address signer,
         uint64 deadline,
@@ -263,7 +264,7 @@ interface IIssuerRegistry {
 
     /// @notice A verifier's whole question about one credential in one call. Never reverts; `registeredAt` 0 means
     /// no such issuer, `from` 0 no such key.
-    function check(bytes32 id, bytes32 key, uint256 statusIndex) external view returns (Check memory answer);
+    function check(bytes32 id, bytes32 keyId, uint256 statusIndex) external view returns (Check memory answer);
 
     /// @notice The whole record of an issuer; all zero if there is none.
     function issuer(bytes32 id) external view returns (Issuer memory record);

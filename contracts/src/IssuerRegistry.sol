@@ -74,33 +74,33 @@ contract IssuerRegistry is IIssuerRegistry {
     /// @inheritdoc IIssuerRegistry
     function addKey(
         bytes32 id,
-        bytes32 key_,
+        bytes32 keyId,
         KeyRole role,
         uint64 until,
         uint64 deadline,
         bytes calldata signature
     ) external {
-        bytes32 request = keccak256(abi.encode(ADD_KEY, id, key_, role, until, deadline));
+        bytes32 request = keccak256(abi.encode(ADD_KEY, id, keyId, role, until, deadline));
         _authorise(_open(id).controller, request, deadline, signature);
-        Key storage window = _keys[id][key_];
+        Key storage window = _keys[id][keyId];
         if (window.from != 0) return;
-        if (!_fits(key_, role)) revert InvalidKey(key_, role);
+        if (!_fits(keyId, role)) revert InvalidKey(keyId, role);
         if (until != 0 && until <= block.timestamp) revert InvalidTime(until);
-        _keys[id][key_] = Key(_now(), _time(until), 0, role);
-        emit KeyAdded(id, key_, role, window.until);
+        _keys[id][keyId] = Key(_now(), _time(until), 0, role);
+        emit KeyAdded(id, keyId, role, window.until);
     }
 
     /// @inheritdoc IIssuerRegistry
-    function endKey(bytes32 id, bytes32 key_, uint64 until, uint64 deadline, bytes calldata signature)
+    function endKey(bytes32 id, bytes32 keyId, uint64 until, uint64 deadline, bytes calldata signature)
         external
     {
-        bytes32 request = keccak256(abi.encode(END_KEY, id, key_, until, deadline));
+        bytes32 request = keccak256(abi.encode(END_KEY, id, keyId, until, deadline));
         _authorise(_open(id).controller, request, deadline, signature);
-        Key storage window = _key(id, key_);
+        Key storage window = _key(id, keyId);
         uint40 end = until < block.timestamp ? _now() : _time(until);
         if (window.until != 0 && window.until <= end) return;
         window.until = end;
-        emit KeyEnded(id, key_, end);
+        emit KeyEnded(id, keyId, end);
     }
 
     /// @inheritdoc IIssuerRegistry
@@ -164,13 +164,13 @@ contract IssuerRegistry is IIssuerRegistry {
     /// @inheritdoc IIssuerRegistry
     function compromiseKey(
         bytes32 id,
-        bytes32 key_,
+        bytes32 keyId,
         uint64 since,
         address signer,
         uint64 deadline,
         bytes calldata signature
     ) external {
-        bytes32 request = keccak256(abi.encode(COMPROMISE_KEY, id, key_, since, deadline));
+        bytes32 request = keccak256(abi.encode(COMPROMISE_KEY, id, keyId, since, deadline));
         _authorise(signer, request, deadline, signature);
         Issuer storage authority = _issuers[_heir(id)];
         if (authority.recovery != _commitment(signer)) {
@@ -178,11 +178,11 @@ contract IssuerRegistry is IIssuerRegistry {
             // A thief of the controller must not be able to void what was signed before the theft.
             if (since < block.timestamp) revert CompromiseInThePast(since);
         }
-        Key storage window = _key(id, key_);
+        Key storage window = _key(id, keyId);
         if (since == 0) revert InvalidTime(since);
         if (window.compromisedSince != 0 && window.compromisedSince <= since) return;
         window.compromisedSince = _time(since);
-        emit KeyCompromised(id, key_, window.compromisedSince);
+        emit KeyCompromised(id, keyId, window.compromisedSince);
     }
 
     // ---------------------------------------------------------------- status bits
@@ -282,13 +282,13 @@ contract IssuerRegistry is IIssuerRegistry {
     }
 
     /// @inheritdoc IIssuerRegistry
-    function check(bytes32 id, bytes32 key_, uint256 statusIndex)
+    function check(bytes32 id, bytes32 keyId, uint256 statusIndex)
         external
         view
         returns (Check memory answer)
     {
         Issuer storage record = _issuers[id];
-        Key storage window = _keys[id][key_];
+        Key storage window = _keys[id][keyId];
         answer.registeredAt = record.registeredAt;
         answer.closedAt = record.closedAt;
         answer.closedForGood = record.closedForGood;
@@ -349,7 +349,9 @@ contract IssuerRegistry is IIssuerRegistry {
         }
         bytes32 digest = MessageHashUtils.toTypedDataHash(domainSeparator(), request);
         // ECDSA first: an account that delegated its code (EIP-7702) has code and still signs as before.
+        // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
+        // slither-disable-next-line incorrect-equality
         if (failure == ECDSA.RecoverError.NoError && recovered == signer) return;
         if (!SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature)) {
             revert WrongSignature(signer);
@@ -402,15 +404,15 @@ contract IssuerRegistry is IIssuerRegistry {
             && (window.compromisedSince == 0 || block.timestamp < window.compromisedSince);
     }
 
-    function _key(bytes32 id, bytes32 key_) private view returns (Key storage window) {
-        window = _keys[id][key_];
-        if (window.from == 0) revert UnknownKey(id, key_);
+    function _key(bytes32 id, bytes32 keyId) private view returns (Key storage window) {
+        window = _keys[id][keyId];
+        if (window.from == 0) revert UnknownKey(id, keyId);
     }
 
     /// @dev A revoking key is an address; a signing key is a hash, which never looks like one.
-    function _fits(bytes32 key_, KeyRole role) private pure returns (bool) {
-        bool isAddress = uint256(key_) >> 160 == 0;
-        return key_ != 0 && (role == KeyRole.Revoking ? isAddress : role == KeyRole.Signing && !isAddress);
+    function _fits(bytes32 keyId, KeyRole role) private pure returns (bool) {
+        bool isAddress = uint256(keyId) >> 160 == 0;
+        return keyId != 0 && (role == KeyRole.Revoking ? isAddress : role == KeyRole.Signing && !isAddress);
     }
 
     function _time(uint64 time) private pure returns (uint40) {
