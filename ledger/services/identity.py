@@ -1,5 +1,6 @@
 """An issuer as it signs: the on-chain record, the public profile and the opened keys."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.core.canonical import parse_object
@@ -37,6 +38,29 @@ def issuer_record(tx: Transaction, caller: Caller) -> IssuerRecord:
 def reference_of(record: IssuerRecord) -> IssuerReference:
     """The identifier that the signed bytes carry."""
     return IssuerReference(record.chain_id, record.registry, record.issuer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerDescription:
+    """What people ask of an issuer record: its name, and since when its keys are open."""
+
+    reference: IssuerReference
+    profile: IssuerProfile
+    registered_at: int | None
+    closed_at: int | None
+    keys: Sequence[IssuerKey]
+
+
+def describe_issuer(tx: Transaction, caller: Caller) -> IssuerDescription:
+    """The issuer record of the caller's organisation. Raises Refused if there is none yet."""
+    record = issuer_record(tx, caller)
+    return IssuerDescription(
+        reference=reference_of(record),
+        profile=IssuerProfile.from_json(parse_object(record.profile)),
+        registered_at=record.registered_at,
+        closed_at=record.closed_at,
+        keys=issuers.keys(tx, caller.organisation.id),
+    )
 
 
 def signing_issuer(tx: Transaction, caller: Caller, master: MasterKey) -> SigningIssuer:

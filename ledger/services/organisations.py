@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -99,6 +99,18 @@ def create_api_key(  # noqa: PLR0913 - each is a fact of the key
     return key, text
 
 
+def list_api_keys(tx: Transaction, caller: Caller) -> Sequence[ApiKey]:
+    """The keys of the caller's organisation, ended ones too; never their secrets."""
+    return api_keys.all(tx, caller.organisation.id)
+
+
+def revoke_api_key(
+    tx: Transaction, caller: Caller, key_id: UUID, now: datetime
+) -> None:
+    """End a key at once. Raises NotFound; ending an ended one changes nothing."""
+    api_keys.revoke(tx, caller.organisation.id, key_id, now)
+
+
 def authenticate(tx: Transaction, text: str, now: datetime) -> Caller:
     """Tell on whose behalf a request with this API key runs.
 
@@ -112,8 +124,7 @@ def authenticate(tx: Transaction, text: str, now: datetime) -> Caller:
         key = api_keys.by_secret_hash(tx, _hash(text))
     except NotFound as error:
         raise refusal from error
-    expired = key.expires_at is not None and key.expires_at <= now
-    if key.revoked_at is not None or expired:
+    if not key.usable(now):
         raise refusal
     organisation = organisations.by_id(tx, key.organisation_id)
     return Caller(organisation, key.scopes, key.id)

@@ -1,10 +1,11 @@
 """Registering an issuer: its keys, its backup, its record on the chain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger.chain import accounts, acts
+from ledger.core.canonical import encode
 from ledger.core.issuer import (
     IssuerProfile,
     IssuerReference,
@@ -15,9 +16,10 @@ from ledger.core.keys import SigningKey
 from ledger.errors import Conflict, NotFound
 from ledger.keystore.backup import BackupEntry, encode_backup
 from ledger.keystore.master import MasterKey
+from ledger.services.chain_acts import enqueue
 from ledger.services.identity import key_context
 from ledger.services.organisations import Caller
-from ledger.store import chain_txs, issuers
+from ledger.store import issuers
 from ledger.store.database import Transaction
 from ledger.store.records import Chain, IssuerKey, IssuerKeyRole, IssuerRecord
 
@@ -74,7 +76,7 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
         ),
         controller=controller.address,
         recovery_commitment=commitment,
-        profile=profile.encode(),
+        profile=encode(profile.to_json()),
         profile_hash=profile.hash,
         salt=salt,
         created_at=now,
@@ -117,7 +119,7 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
             ),
         )
     enqueue_registration(
-        tx, record, controller.secret, keys=keys_of(tx, caller), now=now
+        tx, record, controller.secret, keys=issuers.keys(tx, organisation.id), now=now
     )
     return Registration(
         IssuerReference(record.chain_id, record.registry, record.issuer_id),
@@ -140,44 +142,38 @@ def enqueue_registration(
     subject = str(record.organisation_id)
     deadline = int((now + ACT_LIFETIME).timestamp())
     domain = acts.Domain(record.chain_id, record.registry)
-    register = acts.register(
-        domain,
-        record.controller,
-        record.recovery_commitment,
-        record.profile_hash,
-        record.salt,
-    )
-    chain_txs.enqueue(
+    enqueue(
         tx,
-        kind=ChainTxKind.REGISTER,
-        chain_id=record.chain_id,
-        to=register.to,
-        data=register.data,
-        gas=register.gas,
+        acts.register(
+            domain,
+            record.controller,
+            record.recovery_commitment,
+            record.profile_hash,
+            record.salt,
+        ),
+        record,
         subject=subject,
-        unique_key=f"register/{record.issuer_id.hex()}",
+        name="",
         now=now,
     )
-    roles = {IssuerKeyRole.SIGNING: acts.SIGNING, IssuerKeyRole.REVOKING: acts.REVOKING}
+    roles = {
+        IssuerKeyRole.SIGNING: acts.SIGNING,
+        IssuerKeyRole.REVOKING: acts.REVOKING,
+    }
     for key in keys:
-        if key.role not in roles:
-            continue
-        act = acts.add_key(
-            domain,
-            record.issuer_id,
-            key.key_id,
-            roles[key.role],
-            deadline,
-            controller_secret,
-        )
-        chain_txs.enqueue(
-            tx,
-            kind=ChainTxKind.ADD_KEY,
-            chain_id=record.chain_id,
-            to=act.to,
-            data=act.data,
-            gas=act.gas,
-            subject=subject,
-            unique_key=f"add_key/{record.issuer_id.hex()}/{key.key_id.hex()}",
-            now=now,
-        )
+        if key.role in roles:
+            enqueue(
+                tx,
+                acts.add_key(
+                    domain,
+                    record.issuer_id,
+                    key.key_id,
+                    roles[key.role],
+                    deadline,
+                    controller_secret,
+                ),
+                record,
+                subject=subject,
+                name=key.key_id.hex(),
+                now=now,
+            )

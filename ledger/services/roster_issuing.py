@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.core.canonical import parse
+from ledger.core.canonical import Json, parse
 from ledger.core.credential import Achievement, Award
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
@@ -135,3 +135,33 @@ def _request(row: RosterRow, newest: dict[str, str]) -> AwardRequest:
         source=None,
     )
     return AwardRequest(row.achievement, newest[row.achievement], award)
+
+
+def report_json(report: RosterReport) -> dict[str, Json]:
+    """The report for programs: the same from the command and from the HTTP API."""
+    fresh = sum(not line.already for line in report.lines)
+    return {
+        "issued": fresh,
+        "already": len(report.lines) - fresh,
+        "refused": report.refused,
+        "lines": [
+            {
+                "line": line.line,
+                "credential": None
+                if line.credential_id is None
+                else str(line.credential_id),
+                "already": line.already,
+            }
+            for line in report.lines
+        ],
+        "problems": [
+            {
+                "line": problem.line,
+                "column": problem.column,
+                "value": problem.value,
+                "code": problem.code,
+                "reason": problem.reason,
+            }
+            for problem in report.problems
+        ],
+    }

@@ -129,6 +129,15 @@ def parse_roster(data: bytes, *, offers: Mapping[str, bool], today: date) -> Ros
     return Roster(tuple(rows), tuple(problems))
 
 
+def encode_roster(cells: Mapping[str, str]) -> bytes:
+    """Write one award as a roster, so that there is one way in for one and for many."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_NAMES)
+    writer.writerow([cells.get(name, "") for name in _NAMES])
+    return text.getvalue().encode()
+
+
 def _records(data: bytes) -> Iterator[tuple[int, list[str]]]:
     if len(data) > MAX_BYTES:
         raise MalformedError(

@@ -2,14 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from ledger.core.keys import PublicKey, SigningKey
 from ledger.core.canonical import encode
+from ledger.core.keys import PublicKey, SigningKey
 from ledger.core.signature import sign
 from ledger.core.status import StatusBits, build_status_list
 from ledger.errors import NotFound
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
-from ledger.services.identity import open_key
+from ledger.services.identity import open_key, signing_issuer
+from ledger.services.organisations import Caller
 from ledger.store import credentials, issuers
 from ledger.store.database import Transaction
 from ledger.store.records import IssuerKeyRole
@@ -18,7 +19,7 @@ from ledger.store.records import IssuerKeyRole
 LIFETIME = timedelta(days=2)
 
 
-def status_list(  # noqa: PLR0913 - which list, signed with what, when
+def status_list(
     tx: Transaction,
     issuer_id: bytes,
     key: PublicKey,
@@ -57,3 +58,23 @@ def status_list(  # noqa: PLR0913 - which list, signed with what, when
         nonce=False,
     )
     return encode({**document, "proof": [proof]})
+
+
+def own_status_list(
+    tx: Transaction,
+    caller: Caller,
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+) -> bytes:
+    """The list of the caller's organisation under its newest signing key. Raises Refused."""
+    signer = signing_issuer(tx, caller, master)
+    return status_list(
+        tx,
+        signer.record.issuer_id,
+        signer.key.public,
+        master=master,
+        addresses=addresses,
+        now=now,
+    )

@@ -7,17 +7,18 @@ from ledger.chain import acts
 from ledger.core.status import word_and_bit
 from ledger.errors import MalformedError
 from ledger.keystore.master import MasterKey
+from ledger.services.chain_acts import enqueue
 from ledger.services.identity import issuer_record, revoking_secret
 from ledger.services.organisations import Caller
 from ledger.services.registration import ACT_LIFETIME
-from ledger.store import chain_txs, credentials
+from ledger.store import credentials
 from ledger.store.database import Transaction
-from ledger.store.records import ChainTx, ChainTxKind
+from ledger.store.records import ChainTx
 
 MAX_REASON = 500
 
 
-def withdraw_credential(  # noqa: PLR0913 - who, what, why, with which key, when
+def withdraw_credential(
     tx: Transaction,
     caller: Caller,
     credential_id: UUID,
@@ -52,14 +53,11 @@ def withdraw_credential(  # noqa: PLR0913 - who, what, why, with which key, when
         deadline=int((now + ACT_LIFETIME).timestamp()),
         secret=secret,
     )
-    return chain_txs.enqueue(
+    return enqueue(
         tx,
-        kind=ChainTxKind.REVOKE,
-        chain_id=record.chain_id,
-        to=act.to,
-        data=act.data,
-        gas=act.gas,
+        act,
+        record,
         subject=str(credential_id),
-        unique_key=f"revoke/{record.issuer_id.hex()}/{credential.status_index}",
+        name=str(credential.status_index),
         now=now,
     )

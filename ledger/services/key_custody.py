@@ -1,0 +1,203 @@
+"""Custody of keys: losing the server must never mean losing an identity."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from ledger.chain import accounts
+from ledger.core.canonical import parse_object
+from ledger.core.issuer import IssuerProfile, IssuerReference, issuer_id
+from ledger.core.keys import SigningKey
+from ledger.errors import Conflict, KeystoreError, NotFound
+from ledger.keystore.backup import BackupEntry, decode_backup, encode_backup
+from ledger.keystore.master import MasterKey
+from ledger.services.identity import key_context, open_key
+from ledger.services.registration import enqueue_registration
+from ledger.store import credentials, issuers, organisations
+from ledger.store.database import Transaction
+from ledger.store.records import IssuerKey, IssuerKeyRole, IssuerRecord, Organisation
+
+#: Blocks of status indexes that a restored ledger leaves unused, because those may have been
+#: opened after the backup was made: three quarters of 131,072 credentials in each.
+SKIPPED_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredIssuer:
+    """An identity that came back; `added` counts the keys that were not there yet."""
+
+    organisation_code: str
+    reference: IssuerReference
+    added: int
+
+
+def backup_keys(
+    tx: Transaction,
+    codes: Sequence[str] | None,
+    *,
+    master: MasterKey,
+    passphrase: str,
+    entropy: Callable[[int], bytes],
+) -> tuple[bytes, Sequence[str]]:
+    """Back up the private keys of some organisations, or of all; answers file and codes.
+
+    The recovery key is not among them: it stands only in the file that registering wrote.
+    Raises NotFound for an unknown code, KeystoreError for a weak passphrase or a wrong
+    master key.
+    """
+    chosen = (
+        organisations.all(tx)
+        if codes is None
+        else [organisations.by_code(tx, code) for code in codes]
+    )
+    entries = []
+    for organisation in chosen:
+        try:
+            record = issuers.of(tx, organisation.id)
+        except NotFound:
+            continue
+        entries.append(_entry(tx, organisation, record, master))
+    return encode_backup(entries, passphrase, entropy), [
+        e.organisation_code for e in entries
+    ]
+
+
+def restore_keys(
+    tx: Transaction, data: bytes, *, master: MasterKey, passphrase: str, now: datetime
+) -> Sequence[RestoredIssuer]:
+    """Bring identities back from a backup file, under the master key of this ledger.
+
+    Acts that put record and keys on the chain are enqueued again: where they happened
+    already they change nothing, and the worker then reads back since when each key is open.
+    Raises MalformedError, KeystoreError, Conflict if an organisation of that code has another
+    identity.
+    """
+    return [
+        _restore(tx, entry, master, now) for entry in decode_backup(data, passphrase)
+    ]
+
+
+def _entry(
+    tx: Transaction, organisation: Organisation, record: IssuerRecord, master: MasterKey
+) -> BackupEntry:
+    secrets: dict[str, list[bytes]] = {}
+    for key in issuers.keys(tx, organisation.id):
+        secrets.setdefault(key.role.value, []).append(open_key(key, master))
+    return BackupEntry(
+        organisation_code=organisation.code,
+        organisation_name=organisation.name,
+        chain_id=record.chain_id,
+        registry=record.registry,
+        issuer_id=record.issuer_id,
+        profile=record.profile,
+        salt=record.salt,
+        recovery_commitment=record.recovery_commitment,
+        created_at=record.created_at,
+        next_status_block=credentials.next_status_block(tx, organisation.id),
+        secrets=secrets,
+    )
+
+
+def _restore(
+    tx: Transaction, entry: BackupEntry, master: MasterKey, now: datetime
+) -> RestoredIssuer:
+    organisation = _organisation(tx, entry, now)
+    controllers = entry.secrets.get(IssuerKeyRole.CONTROLLER.value, ())
+    if not controllers:
+        raise KeystoreError(
+            f"the backup of {entry.organisation_code} lacks its controller key"
+        )
+    record = _record(organisation, entry, accounts.address_of(controllers[0]))
+    try:
+        present = issuers.of(tx, organisation.id)
+    except NotFound:
+        issuers.add(tx, record)
+        credentials.skip_status_blocks(
+            tx, organisation.id, entry.next_status_block + SKIPPED_BLOCKS
+        )
+    else:
+        if present.issuer_id != record.issuer_id:
+            raise Conflict(
+                f"the organisation {entry.organisation_code} has another issuer record here"
+            )
+        record = present
+    held = {key.key_id for key in issuers.keys(tx, organisation.id)}
+    added = [
+        key for key in _keys(organisation, entry, master) if key.key_id not in held
+    ]
+    for key in added:
+        issuers.add_key(tx, key)
+    enqueue_registration(tx, record, controllers[0], keys=added, now=now)
+    return RestoredIssuer(
+        organisation.code,
+        IssuerReference(record.chain_id, record.registry, record.issuer_id),
+        len(added),
+    )
+
+
+def _organisation(tx: Transaction, entry: BackupEntry, now: datetime) -> Organisation:
+    try:
+        return organisations.by_code(tx, entry.organisation_code)
+    except NotFound:
+        return organisations.add(
+            tx,
+            id=uuid4(),
+            code=entry.organisation_code,
+            name=entry.organisation_name,
+            now=now,
+        )
+
+
+def _record(
+    organisation: Organisation, entry: BackupEntry, controller: str
+) -> IssuerRecord:
+    profile = IssuerProfile.from_json(parse_object(entry.profile))
+    expected = issuer_id(
+        entry.chain_id, controller, entry.recovery_commitment, profile.hash, entry.salt
+    )
+    if expected != entry.issuer_id:
+        raise KeystoreError(
+            f"the backup of {entry.organisation_code} is not of one piece: its keys do not"
+            " give its issuer id"
+        )
+    return IssuerRecord(
+        organisation_id=organisation.id,
+        chain_id=entry.chain_id,
+        registry=entry.registry,
+        issuer_id=entry.issuer_id,
+        controller=controller,
+        recovery_commitment=entry.recovery_commitment,
+        profile=entry.profile,
+        profile_hash=profile.hash,
+        salt=entry.salt,
+        created_at=entry.created_at,
+        registered_at=None,
+        closed_at=None,
+    )
+
+
+def _keys(
+    organisation: Organisation, entry: BackupEntry, master: MasterKey
+) -> Sequence[IssuerKey]:
+    keys = []
+    for role in IssuerKeyRole:
+        for secret in entry.secrets.get(role.value, ()):
+            if role is IssuerKeyRole.SIGNING:
+                public = SigningKey.from_seed(secret).public
+                key_id, text = public.key_id, public.multibase
+            else:
+                text = accounts.address_of(secret)
+                key_id = accounts.key_id(text)
+            keys.append(
+                IssuerKey(
+                    organisation_id=organisation.id,
+                    role=role,
+                    key_id=key_id,
+                    public=text,
+                    sealed=master.seal(secret, key_context(role, key_id)),
+                    created_at=entry.created_at,
+                    opened=None,
+                )
+            )
+    return keys
