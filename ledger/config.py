@@ -1,0 +1,181 @@
+"""
+The environment, read once by entry points.
+
+Nothing is checked before it is asked for, so that a command fails only over what it needs.
+Every message names the variable, says what it is for, and shows a value that would do.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from ledger.errors import MalformedError, SettingError
+from ledger.keystore.master import MasterKey
+from ledger.keystore.sender import SenderKey, open_sender
+from ledger.verify.networks import (
+    BUILT_IN,
+    MAX_BYTES,
+    Network,
+    find_network,
+    parse_networks,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A setting: its name, an example, and what it is for."""
+
+    name: str
+    example: str
+    purpose: str
+
+
+DATABASE_URL = Variable(
+    "PERDURE_DATABASE_URL",
+    "sqlite:////var/lib/perdure/ledger.db",
+    "the database, SQLite or PostgreSQL",
+)
+RPC_URLS = Variable(
+    "PERDURE_RPC_URLS",
+    "http://127.0.0.1:8545",
+    "JSON-RPC addresses of nodes of one chain, separated by commas",
+)
+NETWORKS = Variable(
+    "PERDURE_NETWORKS",
+    "/etc/perdure/networks.json",
+    "a networks file in place of the built-in list",
+)
+PUBLIC_URL = Variable(
+    "PERDURE_PUBLIC_URL",
+    "https://credentials.example.org",
+    "the address under which others reach this ledger; it stands in credentials",
+)
+MASTER_KEY_FILE = Variable(
+    "PERDURE_MASTER_KEY_FILE",
+    "/etc/perdure/master.key",
+    "a file of mode 0600 with the master key, 64 hexadecimal digits",
+)
+SENDER_KEYSTORE = Variable(
+    "PERDURE_SENDER_KEYSTORE",
+    "/etc/perdure/sender.json",
+    "the keystore file of the account that pays gas",
+)
+
+VARIABLES = (
+    DATABASE_URL,
+    RPC_URLS,
+    NETWORKS,
+    PUBLIC_URL,
+    MASTER_KEY_FILE,
+    SENDER_KEYSTORE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one run. Each property raises SettingError for its own variable only."""
+
+    environ: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Take the process's environment, or the one given."""
+        source = os.environ if environ is None else environ
+        return cls(
+            {each.name: source[each.name] for each in VARIABLES if each.name in source}
+        )
+
+    @property
+    def database_url(self) -> str:
+        """The database's address."""
+        return self._required(DATABASE_URL)
+
+    @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """Addresses of nodes of one chain, in order of preference."""
+        urls = tuple(url.strip() for url in self._required(RPC_URLS).split(","))
+        for url in urls:
+            _check_url(url, RPC_URLS)
+        return urls
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks this ledger knows: the file's, or the built-in list."""
+        name = self.environ.get(NETWORKS.name, "").strip()
+        if not name:
+            return BUILT_IN
+        try:
+            with Path(name).open("rb") as file:
+                return parse_networks(file.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise _wrong(NETWORKS, f"{name}: {error.strerror}") from error
+        except MalformedError as error:
+            raise _wrong(NETWORKS, f"{name}: {error}") from error
+
+    def network(self, chain_id: int) -> Network:
+        """The network of a chain id."""
+        network = find_network(self.networks, chain_id)
+        if network is None:
+            known = ", ".join(each.caip2 for each in self.networks)
+            raise _wrong(
+                NETWORKS, f"chain eip155:{chain_id} is not on the list ({known})"
+            )
+        return network
+
+    @property
+    def public_url(self) -> str:
+        """This ledger's own address, without a slash at its end."""
+        url = self._required(PUBLIC_URL).rstrip("/")
+        _check_url(url, PUBLIC_URL)
+        if urlsplit(url).query or urlsplit(url).fragment:
+            raise _wrong(PUBLIC_URL, "it has a query or a fragment")
+        return url
+
+    @property
+    def master_key_file(self) -> Path:
+        """Where the master key is."""
+        return Path(self._required(MASTER_KEY_FILE))
+
+    @property
+    def sender_keystore(self) -> Path:
+        """Where the paying account's keystore is."""
+        return Path(self._required(SENDER_KEYSTORE))
+
+    def master_key(self) -> MasterKey:
+        """Open the master key. Raises SettingError, or KeystoreError if the file is no good."""
+        return MasterKey.from_file(self.master_key_file)
+
+    def sender(self) -> SenderKey:
+        """Open the paying account. Raises SettingError, KeystoreError."""
+        return open_sender(self.sender_keystore, self.master_key())
+
+    def _required(self, variable: Variable) -> str:
+        value = self.environ.get(variable.name, "").strip()
+        if not value:
+            raise SettingError(
+                f"{variable.name} is not set. It is {variable.purpose}."
+                f" Example: {variable.name}={variable.example}"
+            )
+        return value
+
+
+def _check_url(url: str, variable: Variable) -> None:
+    # The address is not quoted: it may hold a password or an access key.
+    try:
+        address = urlsplit(url)
+        good = address.scheme in {"http", "https"} and bool(address.hostname)
+        _ = address.port
+    except ValueError as error:
+        raise _wrong(variable, "it is not an address") from error
+    if not good:
+        raise _wrong(variable, "an address begins with http:// or https://")
+
+
+def _wrong(variable: Variable, reason: str) -> SettingError:
+    return SettingError(
+        f"{variable.name} does not do: {reason}. It is {variable.purpose}."
+        f" Example: {variable.name}={variable.example}"
+    )

@@ -1,0 +1,132 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.config import VARIABLES, Settings, Variable
+from ledger.errors import KeystoreError, SettingError
+from ledger.keystore.master import MasterKey
+from ledger.keystore.sender import create_sender
+from ledger.verify.networks import BUILT_IN, Network, encode_networks
+
+ANVIL = Network(
+    name="anvil",
+    chain_id=31337,
+    genesis_hash=bytes(32),
+    anchor_registry="0x" + "aa" * 20,
+    issuer_registry="0x" + "bb" * 20,
+    test=True,
+)
+READERS: dict[str, Callable[[Settings], object]] = {
+    "PERDURE_DATABASE_URL": lambda settings: settings.database_url,
+    "PERDURE_RPC_URLS": lambda settings: settings.rpc_urls,
+    "PERDURE_PUBLIC_URL": lambda settings: settings.public_url,
+    "PERDURE_MASTER_KEY_FILE": lambda settings: settings.master_key(),
+    "PERDURE_SENDER_KEYSTORE": lambda settings: settings.sender_keystore,
+}
+
+
+def settings(**environ: str) -> Settings:
+    return Settings.from_environment(
+        {f"PERDURE_{name}": v for name, v in environ.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [each for each in VARIABLES if each.name in READERS],
+    ids=lambda v: v.name,
+)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_one_is_named_with_its_purpose_and_an_example(
+    variable: Variable, value: str | None
+) -> None:
+    given = Settings.from_environment({} if value is None else {variable.name: value})
+
+    with pytest.raises(SettingError) as caught:
+        READERS[variable.name](given)
+    assert f"{variable.name} is not set" in str(caught.value)
+    assert variable.purpose in str(caught.value)
+    assert f"{variable.name}={variable.example}" in str(caught.value)
+
+
+def test_nothing_is_checked_before_it_is_asked_for() -> None:
+    given = settings(DATABASE_URL="sqlite:///x.db", RPC_URLS="nonsense")
+
+    assert given.database_url == "sqlite:///x.db"
+
+
+def test_rpc_addresses_are_separated_by_commas() -> None:
+    given = settings(RPC_URLS="http://a:1, https://b/v3/key")
+
+    assert given.rpc_urls == ("http://a:1", "https://b/v3/key")
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://a", "a:8545", "http://", "http://a,", "http://a:port"]
+)
+def test_a_wrong_address_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(SettingError, match="PERDURE_RPC_URLS does not do") as caught:
+        _ = settings(RPC_URLS="http://u:secret@h," + url).rpc_urls
+    assert "secret" not in str(caught.value)
+
+
+def test_the_public_address_loses_its_last_slash() -> None:
+    assert settings(PUBLIC_URL="https://x.org/l/").public_url == "https://x.org/l"
+
+
+@pytest.mark.parametrize("url", ["x.org", "https://x.org/?a=1", "https://x.org/#a"])
+def test_a_public_address_that_cannot_stand_in_a_credential_is_refused(
+    url: str,
+) -> None:
+    with pytest.raises(SettingError, match="PERDURE_PUBLIC_URL does not do"):
+        _ = settings(PUBLIC_URL=url).public_url
+
+
+def test_without_a_networks_file_the_built_in_list_holds() -> None:
+    assert settings().networks == BUILT_IN
+    assert settings().network(1).name == "Ethereum"
+
+
+def test_a_networks_file_replaces_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "networks.json"
+    path.write_bytes(encode_networks([ANVIL]))
+    given = settings(NETWORKS=str(path))
+
+    assert given.network(31337) == ANVIL
+    with pytest.raises(SettingError, match="eip155:1 is not on the list"):
+        given.network(1)
+
+
+def test_a_missing_or_broken_networks_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="nowhere: No such file"):
+        _ = settings(NETWORKS=str(tmp_path / "nowhere")).networks
+    (tmp_path / "broken").write_text("{}")
+    with pytest.raises(SettingError, match="broken"):
+        _ = settings(NETWORKS=str(tmp_path / "broken")).networks
+
+
+def test_the_keys_are_opened_from_their_files(tmp_path: Path) -> None:
+    master = MasterKey.create_file(tmp_path / "master")
+    sender = create_sender(tmp_path / "sender", master, bytes.fromhex("11" * 32))
+    given = settings(
+        MASTER_KEY_FILE=str(tmp_path / "master"),
+        SENDER_KEYSTORE=str(tmp_path / "sender"),
+    )
+
+    assert given.master_key() == master
+    assert given.sender() == sender
+    with pytest.raises(KeystoreError, match="No such file"):
+        settings(MASTER_KEY_FILE=str(tmp_path / "gone")).master_key()
+
+
+def test_the_process_environment_is_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PERDURE_DATABASE_URL", "sqlite:///here.db")
+
+    assert Settings.from_environment().database_url == "sqlite:///here.db"
+
+
+def test_repr_shows_no_value() -> None:
+    assert repr(settings(DATABASE_URL="postgresql://u:secret@h/d")) == "Settings()"
