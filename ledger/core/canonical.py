@@ -94,10 +94,13 @@ def parse_time(text: str) -> datetime:
 
 
 def encode_time(instant: datetime) -> str:
-    """Write an instant as `parse_time` reads it, fractions of a second cut off."""
+    """Write an instant as `parse_time` reads it, fractions cut off. Raises MalformedError."""
     if instant.tzinfo is None:
         raise MalformedError("an instant without a time zone")
-    whole = instant.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    try:
+        whole = instant.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    except OverflowError as error:
+        raise MalformedError("an instant outside the years 1 to 9999") from error
     return whole.isoformat() + "Z"
 
 

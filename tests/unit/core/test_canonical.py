@@ -2,6 +2,7 @@
 
 import json
 import string
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from ledger.core.canonical import (
     MAX_DEPTH,
     Json,
     encode,
+    encode_time,
     parse,
     parse_object,
+    parse_time,
 )
 from ledger.errors import MalformedError
 
@@ -210,3 +213,50 @@ _CYCLE.append(_CYCLE)
 def test_encode_refuses_what_parse_would(value: Any) -> None:
     with pytest.raises(MalformedError):
         encode(value)
+
+
+def test_an_instant_has_one_text() -> None:
+    instant = datetime(2026, 11, 25, 8, 44, tzinfo=UTC)
+
+    assert encode_time(instant) == "2026-11-25T08:44:00Z"
+    assert parse_time("2026-11-25T08:44:00Z") == instant
+    assert encode_time(parse_time("0001-01-01T00:00:00Z")) == "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-25T08:44:00+00:00",
+        "2026-11-25T08:44:00.000Z",
+        "2026-11-25t08:44:00z",
+        "2026-11-25 08:44:00Z",
+        "2026-11-25T08:44Z",
+        "2026-11-25T08:44:00",
+        "2026-11-25T08:44:60Z",
+        "2026-11-25T24:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "٢٠٢٦-11-25T08:44:00Z",
+        "2026-11-25T08:44:00Z\n",
+        "",
+    ],
+)
+def test_other_texts_of_instants_are_refused(text: str) -> None:
+    with pytest.raises(MalformedError):
+        parse_time(text)
+
+
+def test_an_instant_without_time_zone_is_refused() -> None:
+    with pytest.raises(MalformedError, match="time zone"):
+        encode_time(datetime(2026, 11, 25))  # noqa: DTZ001 - the fault under test
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_instants_come_back_to_the_second(instant: datetime) -> None:
+    try:
+        text = encode_time(instant)
+    except MalformedError:
+        assert not 1 < instant.year < 9999
+        return
+
+    assert parse_time(text) == instant.astimezone(UTC).replace(microsecond=0)
