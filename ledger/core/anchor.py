@@ -1,0 +1,217 @@
+"""
+proof[1] of a durable credential: how its leaf leads to a sealed root, and where that stands.
+
+    {"type": "MerkleAnchorProof2026", "proofPurpose": "assertionMethod",
+     "leafIndex": 5, "treeSize": 40, "inclusionPath": ["0x…"], "sealedRoot": "0x…",
+     "issuerProfile": {"name": "…", "url": "https://…"},
+     "anchors": [{"chainId": "eip155:1", "registry": "0x…", "blockNumber": 12,
+                  "time": "2026-11-25T08:44:00Z"}]}
+
+A closed set of members, one encoding for each. Nothing in it is trusted: the path is
+recomputed, and block and time are compared with the registry. See docs/spec/anchor-proof.md.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ledger.core.canonical import Json
+from ledger.core.issuer import IssuerProfile
+from ledger.core.merkle import HASH_SIZE, InclusionProof
+from ledger.errors import MalformedError, ProofError
+
+TYPE = "MerkleAnchorProof2026"
+PURPOSE = "assertionMethod"
+MAX_ANCHORS = 8
+
+_MAX_NUMBER = 2**53 - 1
+_MAX_TIME = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
+_HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+_CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})", re.ASCII)
+_INSTANT = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})Z",
+    re.ASCII,
+)
+
+_MEMBERS = frozenset(
+    {
+        "type",
+        "proofPurpose",
+        "leafIndex",
+        "treeSize",
+        "inclusionPath",
+        "sealedRoot",
+        "issuerProfile",
+        "anchors",
+    }
+)
+_ANCHOR_MEMBERS = frozenset({"chainId", "registry", "blockNumber", "time"})
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where one chain keeps a sealed root: the slot of its AnchorRegistry says block and time."""
+
+    chain_id: int
+    registry: str
+    block_number: int
+    time: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.chain_id <= _MAX_NUMBER:
+            raise MalformedError("an anchor's chain id lies between 1 and 2^53 - 1")
+        if not _ADDRESS.fullmatch(self.registry):
+            raise MalformedError(
+                "an anchor's registry is 0x and 40 lower-case hex digits"
+            )
+        if not 0 <= self.block_number <= _MAX_NUMBER:
+            raise MalformedError("an anchor's block number is out of range")
+        if not 0 <= self.time <= _MAX_TIME:
+            raise MalformedError("an anchor's time is out of range")
+
+    @classmethod
+    def from_json(cls, value: Json, where: str = "anchor") -> "Anchor":
+        """Read the closed set of members. Raises MalformedError."""
+        members = _closed(value, _ANCHOR_MEMBERS, where)
+        chain = _CHAIN.fullmatch(_text(members["chainId"], f"{where}.chainId"))
+        if chain is None:
+            raise MalformedError(f"{where}.chainId: not eip155: and a number")
+        return cls(
+            int(chain[1]),
+            _text(members["registry"], f"{where}.registry"),
+            _integer(members["blockNumber"], f"{where}.blockNumber"),
+            _seconds(_text(members["time"], f"{where}.time"), f"{where}.time"),
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """Write the members."""
+        moment = datetime.fromtimestamp(self.time, UTC)
+        return {
+            "chainId": f"eip155:{self.chain_id}",
+            "registry": self.registry,
+            "blockNumber": self.block_number,
+            "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorProof:
+    """
+    The anchor proof. The issuer's home chain stands first, the others by ascending chain id.
+
+    MalformedError for a proof that no batch has; whether it proves anything says ``check``.
+    """
+
+    inclusion: InclusionProof
+    sealed_root: bytes
+    issuer_profile: IssuerProfile
+    anchors: tuple[Anchor, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sealed_root) != HASH_SIZE:
+            raise MalformedError("a sealed root has 32 bytes")
+        if not 1 <= len(self.anchors) <= MAX_ANCHORS:
+            raise MalformedError(f"a proof has between 1 and {MAX_ANCHORS} anchors")
+        chains = [anchor.chain_id for anchor in self.anchors]
+        if len(set(chains)) != len(chains):
+            raise MalformedError("a proof names no chain twice")
+        if chains[1:] != sorted(chains[1:]):
+            raise MalformedError("anchors after the first stand by ascending chain id")
+
+    @property
+    def home(self) -> Anchor:
+        """The anchor on the issuer's home chain: its time is the credential's time T."""
+        return self.anchors[0]
+
+    def check(self, leaf: bytes) -> None:
+        """Recompute the sealed root from a leaf. ProofError if it is another one."""
+        if self.inclusion.sealed_root(leaf) != self.sealed_root:
+            raise ProofError("the inclusion path does not lead to the sealed root")
+
+    @classmethod
+    def from_json(cls, value: Json, where: str = "proof[1]") -> "AnchorProof":
+        """Read the closed set of members. Raises MalformedError."""
+        members = _closed(value, _MEMBERS, where)
+        for member, constant in (("type", TYPE), ("proofPurpose", PURPOSE)):
+            if members[member] != constant:
+                raise MalformedError(f"{where}.{member}: not {constant}")
+        path = _list(members["inclusionPath"], f"{where}.inclusionPath")
+        anchors = _list(members["anchors"], f"{where}.anchors")
+        return cls(
+            InclusionProof(
+                _integer(members["leafIndex"], f"{where}.leafIndex"),
+                _integer(members["treeSize"], f"{where}.treeSize"),
+                tuple(
+                    _hash(sibling, f"{where}.inclusionPath[{at}]")
+                    for at, sibling in enumerate(path)
+                ),
+            ),
+            _hash(members["sealedRoot"], f"{where}.sealedRoot"),
+            IssuerProfile.from_json(members["issuerProfile"]),
+            tuple(
+                Anchor.from_json(anchor, f"{where}.anchors[{at}]")
+                for at, anchor in enumerate(anchors)
+            ),
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """Write the members."""
+        return {
+            "type": TYPE,
+            "proofPurpose": PURPOSE,
+            "leafIndex": self.inclusion.leaf_index,
+            "treeSize": self.inclusion.tree_size,
+            "inclusionPath": [f"0x{node.hex()}" for node in self.inclusion.path],
+            "sealedRoot": f"0x{self.sealed_root.hex()}",
+            "issuerProfile": self.issuer_profile.to_json(),
+            "anchors": [anchor.to_json() for anchor in self.anchors],
+        }
+
+
+def _closed(value: Json, members: frozenset[str], where: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise MalformedError(f"{where}: not an object")
+    for name in sorted(members - value.keys()):
+        raise MalformedError(f"{where}.{name}: missing")
+    for name in sorted(value.keys() - members):
+        raise MalformedError(f"{where}.{name[:40]}: unknown member")
+    return value
+
+
+def _text(value: Json, where: str) -> str:
+    if not isinstance(value, str):
+        raise MalformedError(f"{where}: not a string")
+    return value
+
+
+def _list(value: Json, where: str) -> list[Json]:
+    if not isinstance(value, list):
+        raise MalformedError(f"{where}: not a list")
+    return value
+
+
+def _integer(value: Json, where: str) -> int:
+    # 5.0 and 5 have the same canonical bytes, and true is an int to Python: one encoding only.
+    if type(value) is not int:
+        raise MalformedError(f"{where}: not an integer")
+    return value
+
+
+def _hash(value: Json, where: str) -> bytes:
+    text = _text(value, where)
+    if not _HASH.fullmatch(text):
+        raise MalformedError(f"{where}: not 0x and 64 lower-case hex digits")
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _seconds(text: str, where: str) -> int:
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise MalformedError(f"{where}: not a UTC time like 2026-11-25T08:44:00Z")
+    year, month, day, hour, minute, second = map(int, found.groups())
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError as error:
+        raise MalformedError(f"{where}: no such day or time") from error
+    return int(moment.timestamp())
