@@ -8,9 +8,10 @@ from sqlalchemy import Select, func, insert, select
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
+from ledger.store import organisations
 from ledger.store.database import Transaction
 from ledger.store.records import AchievementRecord
-from ledger.store.tables import AchievementRow, OrganisationRow
+from ledger.store.tables import AchievementRow
 
 _COLUMNS = (
     col(AchievementRow.organisation_id),
@@ -27,13 +28,7 @@ def add(tx: Transaction, record: AchievementRecord) -> AchievementRecord:
     Raises Conflict if the version exists with other bytes, NotFound without organisation.
     """
     # One adder at a time: the next ordinal is read before it is written.
-    held = tx.execute(
-        select(col(OrganisationRow.id))
-        .where(col(OrganisationRow.id) == record.organisation_id)
-        .with_for_update()
-    )
-    if held.first() is None:
-        raise NotFound("there is no such organisation")
+    organisations.lock(tx, record.organisation_id)
     try:
         present = get(tx, record.organisation_id, record.code, record.version)
     except NotFound:
@@ -42,13 +37,13 @@ def add(tx: Transaction, record: AchievementRecord) -> AchievementRecord:
         if present.source != record.source:
             raise Conflict("this version of the achievement exists with other content")
         return present
-    newest = tx.execute(
+    newest = tx.scalar(
         select(func.max(AchievementRow.ordinal)).where(
             col(AchievementRow.organisation_id) == record.organisation_id,
             col(AchievementRow.code) == record.code,
         )
-    ).scalar()
-    tx.execute(
+    )
+    tx.change(
         insert(AchievementRow).values(
             organisation_id=record.organisation_id,
             code=record.code,
@@ -68,11 +63,7 @@ def get(
     query = _of(organisation_id).where(col(AchievementRow.code) == code)
     if version is not None:
         query = query.where(col(AchievementRow.version) == version)
-    row = (
-        tx.execute(query.order_by(col(AchievementRow.ordinal).desc()).limit(1))
-        .mappings()
-        .first()
-    )
+    row = tx.row(query.order_by(col(AchievementRow.ordinal).desc()).limit(1))
     if row is None:
         raise NotFound("this organisation has no such achievement")
     return AchievementRecord(**row)
@@ -80,12 +71,12 @@ def get(
 
 def all(tx: Transaction, organisation_id: UUID) -> Sequence[AchievementRecord]:
     """Every version of every achievement, by code, oldest version first."""
-    rows = tx.execute(
+    rows = tx.rows(
         _of(organisation_id).order_by(
             col(AchievementRow.code), col(AchievementRow.ordinal)
         )
     )
-    return [AchievementRecord(**row) for row in rows.mappings()]
+    return [AchievementRecord(**row) for row in rows]
 
 
 def _of(organisation_id: UUID) -> Select[*tuple[Any, ...]]:

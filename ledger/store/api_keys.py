@@ -28,7 +28,7 @@ def add(  # noqa: PLR0913 - each is a fact of the key
     expires_at: datetime | None = None,
 ) -> ApiKey:
     """Add a key under the SHA-256 of its secret. Raises Conflict if it is there."""
-    tx.execute(
+    tx.change(
         insert(ApiKeyRow).values(
             id=id,
             organisation_id=organisation_id,
@@ -48,11 +48,7 @@ def by_secret_hash(tx: Transaction, secret_hash: bytes) -> ApiKey:
 
     This is how a caller's organisation becomes known, so it is asked without one.
     """
-    row = (
-        tx.execute(select(ApiKeyRow).where(col(ApiKeyRow.secret_hash) == secret_hash))
-        .mappings()
-        .first()
-    )
+    row = tx.row(select(ApiKeyRow).where(col(ApiKeyRow.secret_hash) == secret_hash))
     if row is None:
         raise NotFound(_NO_KEY)
     return _key(row)
@@ -60,17 +56,17 @@ def by_secret_hash(tx: Transaction, secret_hash: bytes) -> ApiKey:
 
 def all(tx: Transaction, organisation_id: UUID) -> Sequence[ApiKey]:
     """Every key of an organisation, oldest first, revoked ones included."""
-    rows = tx.execute(
+    rows = tx.rows(
         select(ApiKeyRow)
         .where(col(ApiKeyRow.organisation_id) == organisation_id)
         .order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
     )
-    return [_key(row) for row in rows.mappings()]
+    return [_key(row) for row in rows]
 
 
 def revoke(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> None:
     """Revoke a key at once. Raises NotFound, Conflict if it is revoked already."""
-    done = tx.execute(
+    done = tx.change(
         update(ApiKeyRow)
         .where(
             col(ApiKeyRow.organisation_id) == organisation_id,
@@ -79,7 +75,7 @@ def revoke(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> N
         )
         .values(revoked_at=now)
     )
-    if done.rowcount == 1:
+    if done == 1:
         return
     if not any(key.id == id for key in all(tx, organisation_id)):
         raise NotFound(_NO_KEY)
@@ -88,14 +84,14 @@ def revoke(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> N
 
 def touch(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> None:
     """Note when a key was last used. Raises NotFound."""
-    done = tx.execute(
+    done = tx.change(
         update(ApiKeyRow)
         .where(
             col(ApiKeyRow.organisation_id) == organisation_id, col(ApiKeyRow.id) == id
         )
         .values(last_used_at=now)
     )
-    if done.rowcount != 1:
+    if done != 1:
         raise NotFound(_NO_KEY)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
@@ -17,12 +17,9 @@ def record(tx: Transaction, chain: Chain) -> None:
     Raises Conflict, naming what differs, if it was recorded otherwise: another genesis
     block under the same number is another chain, and nothing there is ours.
     """
-    try:
-        present = get(tx, chain.chain_id)
-    except NotFound:
-        tx.execute(insert(ChainRow).values(asdict(chain)))
+    if tx.add_if_absent(ChainRow, asdict(chain)):
         return
-    before, after = asdict(present), asdict(chain)
+    before, after = asdict(get(tx, chain.chain_id)), asdict(chain)
     differing = [name for name, value in before.items() if after[name] != value]
     if differing:
         raise Conflict(
@@ -36,11 +33,7 @@ def record(tx: Transaction, chain: Chain) -> None:
 
 def get(tx: Transaction, chain_id: int) -> Chain:
     """The chain as it was recorded. Raises NotFound."""
-    row = (
-        tx.execute(select(ChainRow).where(col(ChainRow.chain_id) == chain_id))
-        .mappings()
-        .first()
-    )
+    row = tx.row(select(ChainRow).where(col(ChainRow.chain_id) == chain_id))
     if row is None:
         raise NotFound(f"this database was never used with chain {chain_id}")
     return Chain(**row)

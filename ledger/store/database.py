@@ -3,11 +3,11 @@
 One code base on SQLite and PostgreSQL; docs/decisions/0004-database.md says how.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -15,9 +15,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
-    CursorResult,
     Engine,
     Executable,
+    RowMapping,
     Text,
     column,
     create_engine,
@@ -28,12 +28,14 @@ from sqlalchemy import (
     table,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
     IntegrityError,
     SQLAlchemyError,
 )
+from sqlmodel import SQLModel
 
 from ledger.errors import SettingError, StoreError
 from ledger.store.refusals import conflict
@@ -53,7 +55,7 @@ _UPGRADE_LOCK = 0x70657264757265
 
 _FAILED = "this transaction is over; what followed an error in it was not kept"
 
-Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -68,14 +70,42 @@ class Transaction:
     dialect: str
     over: bool = field(default=False, init=False)
 
-    def execute(
-        self, statement: Executable, parameters: Parameters | None = None
-    ) -> CursorResult[Any]:
-        """Run one statement. Raises Conflict for a broken constraint, else StoreError."""
+    def rows(self, query: Executable) -> Sequence[RowMapping]:
+        """Every row that `query` finds. Raises StoreError."""
+        return self._run(lambda: self.connection.execute(query).mappings().all())
+
+    def row(self, query: Executable) -> RowMapping | None:
+        """The first row that `query` finds, or None. Raises StoreError."""
+        return self._run(lambda: self.connection.execute(query).mappings().first())
+
+    def scalar(self, query: Executable) -> Any:
+        """The first value that `query` finds, or None. Raises StoreError."""
+        return self._run(lambda: self.connection.execute(query).scalar())
+
+    def change(
+        self, statement: Executable, values: Sequence[Mapping[str, object]] = ()
+    ) -> int:
+        """Change rows, once for each of `values` if there are any; answer how many.
+
+        Raises Conflict for a broken constraint, StoreError for any other reason.
+        """
+        many = list(values) or None
+        return self._run(lambda: self.connection.execute(statement, many).rowcount)
+
+    def add_if_absent(self, row: type[SQLModel], values: Mapping[str, object]) -> bool:
+        """Add one row unless a unique key of it is there; answer whether it was added.
+
+        Waits for another transaction that is just adding it. Raises as `change` does.
+        """
+        insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
+        statement = insert(row).values(dict(values)).on_conflict_do_nothing()
+        return self.change(statement) == 1
+
+    def _run(self, work: Callable[[], _T]) -> _T:
         if self.over:
             raise StoreError(_FAILED)
         try:
-            return self.connection.execute(statement, parameters)
+            return work()
         except SQLAlchemyError as error:
             self.over = True
             refusal = _refusal(error)
@@ -248,6 +278,7 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
         "busy_timeout=30000",
         "journal_mode=WAL",
         "synchronous=FULL",
+        "secure_delete=ON",  # what was erased is overwritten, not only unlinked
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
         f"query_only={'ON' if read_only else 'OFF'}",
     ]

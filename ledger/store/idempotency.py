@@ -18,21 +18,17 @@ def find(
     tx: Transaction, organisation_id: UUID, key: str, route: str
 ) -> StoredAnswer | None:
     """The answer that an organisation was given under this key, or None."""
-    row = (
-        tx.execute(
-            select(
-                col(StoredAnswerRow.status),
-                col(StoredAnswerRow.body),
-                col(StoredAnswerRow.content_type),
-                col(StoredAnswerRow.request_hash),
-            ).where(
-                col(StoredAnswerRow.organisation_id) == organisation_id,
-                col(StoredAnswerRow.key) == key,
-                col(StoredAnswerRow.route) == route,
-            )
+    row = tx.row(
+        select(
+            col(StoredAnswerRow.status),
+            col(StoredAnswerRow.body),
+            col(StoredAnswerRow.content_type),
+            col(StoredAnswerRow.request_hash),
+        ).where(
+            col(StoredAnswerRow.organisation_id) == organisation_id,
+            col(StoredAnswerRow.key) == key,
+            col(StoredAnswerRow.route) == route,
         )
-        .mappings()
-        .first()
     )
     return None if row is None else StoredAnswer(**row)
 
@@ -47,7 +43,7 @@ def save(  # noqa: PLR0917 - what names an answer, and the answer
     now: datetime,
 ) -> None:
     """Save an answer. Raises Conflict if one was given: then this work must not stand."""
-    tx.execute(
+    tx.change(
         insert(StoredAnswerRow).values(
             organisation_id=organisation_id,
             key=key,

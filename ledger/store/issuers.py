@@ -19,17 +19,13 @@ def add(tx: Transaction, record: IssuerRecord) -> None:
     """Add the issuer record of an organisation. Raises Conflict if it has one."""
     values = asdict(record)
     values["registry_address"] = values.pop("registry")
-    tx.execute(insert(IssuerRow).values(values))
+    tx.change(insert(IssuerRow).values(values))
 
 
 def of(tx: Transaction, organisation_id: UUID) -> IssuerRecord:
     """The issuer record of an organisation. Raises NotFound."""
-    row = (
-        tx.execute(
-            select(IssuerRow).where(col(IssuerRow.organisation_id) == organisation_id)
-        )
-        .mappings()
-        .first()
+    row = tx.row(
+        select(IssuerRow).where(col(IssuerRow.organisation_id) == organisation_id)
     )
     if row is None:
         raise NotFound(_NO_ISSUER)
@@ -38,11 +34,7 @@ def of(tx: Transaction, organisation_id: UUID) -> IssuerRecord:
 
 def by_issuer_id(tx: Transaction, issuer_id: bytes) -> IssuerRecord:
     """The record with this id, which is public, whose ever it is. Raises NotFound."""
-    row = (
-        tx.execute(select(IssuerRow).where(col(IssuerRow.issuer_id) == issuer_id))
-        .mappings()
-        .first()
-    )
+    row = tx.row(select(IssuerRow).where(col(IssuerRow.issuer_id) == issuer_id))
     if row is None:
         raise NotFound("this ledger keeps no such issuer record")
     return _record(row)
@@ -60,7 +52,7 @@ def mark_closed(tx: Transaction, organisation_id: UUID, at: int) -> None:
 
 def add_key(tx: Transaction, key: IssuerKey) -> None:
     """Add a key. Raises Conflict if the organisation has it."""
-    tx.execute(insert(IssuerKeyRow).values(asdict(key)))
+    tx.change(insert(IssuerKeyRow).values(asdict(key)))
 
 
 def keys(
@@ -72,20 +64,17 @@ def keys(
     )
     if role is not None:
         query = query.where(col(IssuerKeyRow.role) == role)
-    rows = tx.execute(
+    rows = tx.rows(
         query.order_by(col(IssuerKeyRow.created_at), col(IssuerKeyRow.key_id))
     )
-    return [
-        IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])})
-        for row in rows.mappings()
-    ]
+    return [IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])}) for row in rows]
 
 
 def mark_key_opened(
     tx: Transaction, organisation_id: UUID, key_id: bytes, at: int
 ) -> None:
     """Note the block time at which the registry recorded a key. Raises NotFound."""
-    done = tx.execute(
+    done = tx.change(
         update(IssuerKeyRow)
         .where(
             col(IssuerKeyRow.organisation_id) == organisation_id,
@@ -93,17 +82,17 @@ def mark_key_opened(
         )
         .values(opened=at)
     )
-    if done.rowcount != 1:
+    if done != 1:
         raise NotFound("this organisation has no such key")
 
 
 def _mark(tx: Transaction, organisation_id: UUID, **values: int) -> None:
-    done = tx.execute(
+    done = tx.change(
         update(IssuerRow)
         .where(col(IssuerRow.organisation_id) == organisation_id)
         .values(**values)
     )
-    if done.rowcount != 1:
+    if done != 1:
         raise NotFound(_NO_ISSUER)
 
 

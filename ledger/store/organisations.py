@@ -17,11 +17,10 @@ def add(
     tx: Transaction, *, id: UUID, code: str, name: str, now: datetime
 ) -> Organisation:
     """Add an organisation. Raises Conflict if the code is taken."""
-    organisation = Organisation(id=id, code=code, name=name, created_at=now)
-    tx.execute(
+    tx.change(
         insert(OrganisationRow).values(id=id, code=code, name=name, created_at=now)
     )
-    return organisation
+    return Organisation(id=id, code=code, name=name, created_at=now)
 
 
 def by_id(tx: Transaction, id: UUID) -> Organisation:
@@ -36,12 +35,26 @@ def by_code(tx: Transaction, code: str) -> Organisation:
 
 def all(tx: Transaction) -> Sequence[Organisation]:
     """Every organisation of this ledger, by code: for the operator alone."""
-    rows = tx.execute(select(OrganisationRow).order_by(col(OrganisationRow.code)))
-    return [Organisation(**row) for row in rows.mappings()]
+    rows = tx.rows(select(OrganisationRow).order_by(col(OrganisationRow.code)))
+    return [Organisation(**row) for row in rows]
+
+
+def lock(tx: Transaction, organisation_id: UUID) -> None:
+    """Let one transaction at a time pass for an organisation. Raises NotFound.
+
+    On SQLite there is one writer anyway.
+    """
+    query = (
+        select(col(OrganisationRow.id))
+        .where(col(OrganisationRow.id) == organisation_id)
+        .with_for_update()
+    )
+    if tx.row(query) is None:
+        raise NotFound("there is no such organisation")
 
 
 def _one(tx: Transaction, **is_: object) -> Organisation:
-    row = tx.execute(select(OrganisationRow).filter_by(**is_)).mappings().first()
+    row = tx.row(select(OrganisationRow).filter_by(**is_))
     if row is None:
         raise NotFound("there is no such organisation")
     return Organisation(**row)

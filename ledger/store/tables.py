@@ -290,7 +290,8 @@ class ChainTxRow(_Row, table=True):
             postgresql_where=text("state = 'in_progress'"),
         ),
         Index("ix_chain_tx_subject", "subject"),
-        Index("ix_chain_tx_state", "chain_id", "state", "created_at"),
+        Index("ix_chain_tx_state", "chain_id", "state", "position"),
+        Index("ix_chain_tx_position", "chain_id", "position"),
         _one_of("kind", ChainTxKind, "kind"),
         _one_of("state", ChainTxState, "state"),
         CheckConstraint(
@@ -320,6 +321,8 @@ class ChainTxRow(_Row, table=True):
     id: UUID = Field(primary_key=True)
     kind: str = Field(sa_type=Text)
     chain_id: int = Field(sa_type=BigInteger)
+    # The order of asking: what is enqueued in one transaction is sent in its order.
+    position: int = Field(sa_type=BigInteger)
     to_address: str = Field(sa_type=Text)
     data: bytes = Field(sa_type=LargeBinary)
     gas: int = Field(sa_type=BigInteger)

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("chain_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("to_address", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("gas", sa.BigInteger(), nullable=False),
@@ -109,7 +110,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("chain_tx", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_chain_tx_state", ["chain_id", "state", "created_at"], unique=False
+            "ix_chain_tx_position", ["chain_id", "position"], unique=False
+        )
+        batch_op.create_index(
+            "ix_chain_tx_state", ["chain_id", "state", "position"], unique=False
         )
         batch_op.create_index("ix_chain_tx_subject", ["subject"], unique=False)
         batch_op.create_index(

@@ -1,0 +1,267 @@
+"""Everything the ledger sends to a chain: one kind of row, one state machine.
+
+    sealed --> in_progress --> sent --> mined --> final
+                    |           ^  |      |         |
+                    |           |  +--<---+----<----+    (the block is gone)
+                    +-> fatal, reverted, mined
+
+A transition is a compare-and-swap under the lease. The signed bytes are stored by the
+transition to in_progress, or as a further attempt, and only then sent: `begin_attempt` and
+`add_attempt` must be committed before a byte leaves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypedDict, Unpack
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, func, insert, select, update
+from sqlmodel import col
+
+from ledger.errors import Conflict, NotFound
+from ledger.store import leases
+from ledger.store.database import Transaction
+from ledger.store.records import Attempt, ChainTx, ChainTxKind, ChainTxState, Lease
+from ledger.store.tables import AttemptRow, ChainTxRow
+
+_S = ChainTxState
+
+#: Where `advance` may lead; out of sealed leads only `begin_attempt`.
+TRANSITIONS: Mapping[ChainTxState, frozenset[ChainTxState]] = MappingProxyType(
+    {
+        _S.SEALED: frozenset(),
+        _S.IN_PROGRESS: frozenset({_S.SENT, _S.MINED, _S.REVERTED, _S.FATAL}),
+        _S.SENT: frozenset({_S.MINED, _S.REVERTED, _S.FATAL}),
+        _S.MINED: frozenset({_S.FINAL, _S.REVERTED, _S.SENT}),
+        _S.FINAL: frozenset({_S.SENT}),
+        _S.REVERTED: frozenset({_S.SENT}),
+        _S.FATAL: frozenset(),
+    }
+)
+
+_NO_TX = "there is no such chain transaction"
+
+
+class Values(TypedDict, total=False):
+    """What a transition learns: the receipt that was seen, or the head at sending."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    sent_block: int
+
+
+def enqueue(  # noqa: PLR0913 - a payload, what it is about, and when
+    tx: Transaction,
+    *,
+    kind: ChainTxKind,
+    chain_id: int,
+    to: str,
+    data: bytes,
+    gas: int,
+    subject: str,
+    unique_key: str,
+    now: datetime,
+) -> ChainTx:
+    """Ask for an act, once: the same `unique_key` again answers the row that is there.
+
+    What one transaction asks for is sent in that order.
+    """
+    # Two transactions may read the same position; then their order does not matter.
+    newest = tx.scalar(
+        select(func.max(ChainTxRow.position)).where(
+            col(ChainTxRow.chain_id) == chain_id
+        )
+    )
+    tx.add_if_absent(
+        ChainTxRow,
+        {
+            "id": uuid4(),
+            "kind": kind,
+            "chain_id": chain_id,
+            "position": 1 if newest is None else newest + 1,
+            "to_address": to,
+            "data": data,
+            "gas": gas,
+            "subject": subject,
+            "unique_key": unique_key,
+            "state": _S.SEALED,
+            "created_at": now,
+        },
+    )
+    row = tx.row(
+        select(ChainTxRow).where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.unique_key) == unique_key,
+        )
+    )
+    if row is None:
+        raise NotFound(_NO_TX)
+    return _chain_tx(row)
+
+
+def get(tx: Transaction, id: UUID) -> ChainTx:
+    """One chain transaction. Raises NotFound."""
+    row = tx.row(select(ChainTxRow).where(col(ChainTxRow.id) == id))
+    if row is None:
+        raise NotFound(_NO_TX)
+    return _chain_tx(row)
+
+
+def about(tx: Transaction, subject: str) -> Sequence[ChainTx]:
+    """The chain transactions about a batch, organisation or credential, in order."""
+    rows = tx.rows(
+        select(ChainTxRow)
+        .where(col(ChainTxRow.subject) == subject)
+        .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
+    )
+    return [_chain_tx(row) for row in rows]
+
+
+def in_state(
+    tx: Transaction, chain_id: int, states: Iterable[ChainTxState], limit: int
+) -> Sequence[ChainTx]:
+    """At most `limit` chain transactions in one of these states, in order."""
+    rows = tx.rows(
+        select(ChainTxRow)
+        .where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.state).in_(list(states)),
+        )
+        .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
+        .limit(limit)
+    )
+    return [_chain_tx(row) for row in rows]
+
+
+def attempts(tx: Transaction, id: UUID) -> Sequence[Attempt]:
+    """The signed bytes of a chain transaction, the cheapest first."""
+    rows = tx.rows(
+        select(AttemptRow)
+        .where(col(AttemptRow.chain_tx_id) == id)
+        .order_by(
+            col(AttemptRow.fee_cap), col(AttemptRow.tip), col(AttemptRow.created_at)
+        )
+    )
+    return [Attempt(**row) for row in rows]
+
+
+def highest_nonce(tx: Transaction, chain_id: int, sender: str) -> int | None:
+    """The highest nonce ever given out for a sender; None before the first."""
+    highest: int | None = tx.scalar(
+        select(func.max(ChainTxRow.nonce)).where(
+            col(ChainTxRow.chain_id) == chain_id, col(ChainTxRow.sender) == sender
+        )
+    )
+    return highest
+
+
+def begin_attempt(
+    tx: Transaction, lease: Lease, attempt: Attempt, *, nonce: int, now: datetime
+) -> None:
+    """sealed -> in_progress: give the nonce out for ever, together with signed bytes.
+
+    Raises Conflict if the lease is lost, the row is not sealed any more, the nonce was
+    given out, or another transaction of the sender is in progress.
+    """
+    leases.hold(tx, lease, now=now)
+    _swap(
+        tx,
+        lease,
+        attempt.chain_tx_id,
+        {_S.SEALED},
+        state=_S.IN_PROGRESS,
+        sender=lease.sender,
+        nonce=nonce,
+    )
+    tx.change(insert(AttemptRow).values(asdict(attempt)))
+
+
+def add_attempt(
+    tx: Transaction, lease: Lease, attempt: Attempt, *, sent_block: int, now: datetime
+) -> None:
+    """Store bytes with other fees, same nonce and payload; waiting counts from the head.
+
+    Raises Conflict if the lease is lost or the row is neither in_progress nor sent.
+    """
+    leases.hold(tx, lease, now=now)
+    _swap(
+        tx,
+        lease,
+        attempt.chain_tx_id,
+        {_S.IN_PROGRESS, _S.SENT},
+        sent_block=sent_block,
+    )
+    tx.change(insert(AttemptRow).values(asdict(attempt)))
+
+
+def mark_attempt_sent(
+    tx: Transaction, lease: Lease, hash: bytes, *, now: datetime
+) -> None:
+    """Note that bytes went out, whatever became of them.
+
+    Raises Conflict if the lease is lost, NotFound without such an attempt.
+    """
+    leases.hold(tx, lease, now=now)
+    done = tx.change(
+        update(AttemptRow).where(col(AttemptRow.hash) == hash).values(sent_at=now)
+    )
+    if done != 1:
+        raise NotFound("there is no such attempt")
+
+
+def advance(  # noqa: PLR0917 - which row, from where to where, and why
+    tx: Transaction,
+    lease: Lease,
+    id: UUID,
+    old: ChainTxState,
+    new: ChainTxState,
+    *,
+    now: datetime,
+    **values: Unpack[Values],
+) -> None:
+    """Move a chain transaction from `old` to `new`; going back forgets the receipt.
+
+    Raises Conflict if the lease is lost or the row is not in `old` any more, ValueError
+    for a transition that does not exist.
+    """
+    if new not in TRANSITIONS[old]:
+        raise ValueError(f"no chain transaction goes from {old} to {new}")
+    leases.hold(tx, lease, now=now)
+    changed: dict[str, object] = {"state": new, **values}
+    if new is _S.SENT:
+        changed |= {"block_number": None, "block_hash": None, "tx_hash": None}
+    _swap(tx, lease, id, {old}, **changed)
+
+
+def _swap(
+    tx: Transaction,
+    lease: Lease,
+    id: UUID,
+    old: set[ChainTxState],
+    **changed: object,
+) -> None:
+    # Rows of another sender, left from before a change of accounts, are not ours to move.
+    sender = col(ChainTxRow.sender)
+    done = tx.change(
+        update(ChainTxRow)
+        .where(
+            col(ChainTxRow.id) == id,
+            col(ChainTxRow.chain_id) == lease.chain_id,
+            sender.is_(None) | (sender == lease.sender),
+            col(ChainTxRow.state).in_(list(old)),
+        )
+        .values(**changed)
+    )
+    if done != 1:
+        raise Conflict(
+            f"chain transaction {id} is no longer {' or '.join(sorted(old))}"
+        )
+
+
+def _chain_tx(row: RowMapping) -> ChainTx:
+    values = {**row, "kind": ChainTxKind(row["kind"]), "state": _S(row["state"])}
+    del values["position"]
+    return ChainTx(to=values.pop("to_address"), **values)

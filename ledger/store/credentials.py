@@ -1,0 +1,385 @@
+"""Signed credentials: issued, found again, sealed into batches, withdrawn, erased.
+
+There is no function that changes signed bytes: they are stored once and served as they
+are. `waiting`, `oldest_waiting` and `members` serve the worker, whose batches mix the
+credentials of all organisations; everything else is bound to one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    select,
+    tuple_,
+    update,
+)
+from sqlmodel import col
+
+from ledger.errors import Conflict, NotFound, StoreError
+from ledger.store import organisations
+from ledger.store.database import Transaction
+from ledger.store.records import (
+    AwardKey,
+    ChainTxKind,
+    ChainTxState,
+    CredentialRecord,
+    CredentialState,
+)
+from ledger.store.tables import (
+    STATUS_BLOCK,
+    STATUS_BLOCKS,
+    BatchAnchorRow,
+    ChainTxRow,
+    CredentialRow,
+    IssuerKeyRow,
+    StatusBlockRow,
+)
+
+#: A block counts as full at three quarters, so that finding a free index stays cheap and
+#: an index still does not tell when a credential was issued.
+FULL_BLOCK = STATUS_BLOCK * 3 // 4
+
+#: What a withdrawal says once the person it was about is erased: a reason may name them.
+ERASED_REASON = "erased"
+
+# How many rows go to the database, or come from it, at once.
+_AT_ONCE = 1_000
+_NO_CREDENTIAL = "there is no such credential"
+_FIELDS = tuple(f.name for f in fields(CredentialRecord))
+
+_how_far = case(
+    (col(CredentialRow.withdrawn_at).is_not(None), CredentialState.WITHDRAWN),
+    (col(CredentialRow.batch_id).is_(None), CredentialState.WAITING),
+    (
+        select(BatchAnchorRow)
+        .where(
+            col(BatchAnchorRow.batch_id) == col(CredentialRow.batch_id),
+            col(BatchAnchorRow.chain_id) == col(CredentialRow.chain_id),
+        )
+        .exists(),
+        CredentialState.ANCHORED,
+    ),
+    else_=CredentialState.SEALED,
+)
+
+
+def insert(tx: Transaction, records: Iterable[CredentialRecord]) -> None:
+    """Store signed credentials, all or none.
+
+    Raises Conflict if one of them is the same award as one issued before.
+    """
+    waiting = [{name: getattr(r, name) for name in _FIELDS} for r in records]
+    for start in range(0, len(waiting), _AT_ONCE):
+        tx.change(sqlalchemy.insert(CredentialRow), waiting[start : start + _AT_ONCE])
+
+
+def existing_awards(
+    tx: Transaction, organisation_id: UUID, keys: Sequence[AwardKey]
+) -> Mapping[AwardKey, UUID]:
+    """Which of these awards an organisation has issued, and as which credential."""
+    columns = (
+        col(CredentialRow.achievement_code),
+        col(CredentialRow.achievement_version),
+        col(CredentialRow.recipient_email),
+        col(CredentialRow.awarded_on),
+    )
+    found: dict[AwardKey, UUID] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        wanted = [
+            (k.achievement_code, k.achievement_version, k.recipient_email, k.awarded_on)
+            for k in keys[start : start + _AT_ONCE]
+        ]
+        query = select(col(CredentialRow.id), *columns).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            tuple_(*columns).in_(wanted),
+        )
+        for row in tx.rows(query):
+            values = dict(row)
+            id = values.pop("id")
+            found[AwardKey(**values)] = id
+    return found
+
+
+def get(tx: Transaction, organisation_id: UUID, id: UUID) -> CredentialRecord:
+    """One credential of an organisation. Raises NotFound."""
+    row = tx.row(select(CredentialRow).where(_is(organisation_id, id)))
+    if row is None:
+        raise NotFound(_NO_CREDENTIAL)
+    return CredentialRecord(**row)
+
+
+def page(
+    tx: Transaction,
+    organisation_id: UUID,
+    *,
+    limit: int,
+    after: UUID | None = None,
+    achievement: str | None = None,
+    state: CredentialState | None = None,
+) -> Sequence[CredentialRecord]:
+    """At most `limit` credentials of an organisation, newest first, from behind `after`.
+
+    What is issued meanwhile shifts nothing. Raises NotFound if `after` is not theirs.
+    """
+    place = (col(CredentialRow.issued_at), col(CredentialRow.id))
+    query = select(CredentialRow).where(
+        col(CredentialRow.organisation_id) == organisation_id
+    )
+    if after is not None:
+        last = get(tx, organisation_id, after)
+        query = query.where(tuple_(*place) < tuple_(last.issued_at, last.id))
+    if achievement is not None:
+        query = query.where(col(CredentialRow.achievement_code) == achievement)
+    if state is not None:
+        query = query.where(_how_far == state)
+    rows = tx.rows(query.order_by(*(c.desc() for c in place)).limit(limit))
+    return [CredentialRecord(**row) for row in rows]
+
+
+def states(
+    tx: Transaction, organisation_id: UUID, ids: Sequence[UUID]
+) -> Mapping[UUID, CredentialState]:
+    """How far each of these credentials has come; those not theirs are left out."""
+    found: dict[UUID, CredentialState] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        query = select(col(CredentialRow.id), _how_far.label("state")).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.id).in_(ids[start : start + _AT_ONCE]),
+        )
+        found.update((r["id"], CredentialState(r["state"])) for r in tx.rows(query))
+    return found
+
+
+def count(tx: Transaction, organisation_id: UUID) -> Mapping[CredentialState, int]:
+    """How many credentials of an organisation stand where; zeros included."""
+    state = _how_far.label("state")
+    query = (
+        select(state, func.count().label("n"))
+        .where(col(CredentialRow.organisation_id) == organisation_id)
+        .group_by(state)
+    )
+    counted = {CredentialState(row["state"]): row["n"] for row in tx.rows(query)}
+    return {state: counted.get(state, 0) for state in CredentialState}
+
+
+def allot_status_indexes(
+    tx: Transaction,
+    organisation_id: UUID,
+    count: int,
+    entropy: Callable[[int], bytes],
+) -> Sequence[int]:
+    """Hand out `count` status indexes, none of them ever again, in random order.
+
+    They are random within the newest block of 131,072; the next one is opened once it is
+    three quarters full. Raises NotFound, StoreError once all indexes are used up.
+    """
+    organisations.lock(tx, organisation_id)
+    allotted: list[int] = []
+    block = _newest_block(tx, organisation_id)
+    while len(allotted) < count:
+        if block.used >= FULL_BLOCK:
+            _keep_block(tx, organisation_id, block)
+            block = _Block(block.number + 1)
+            if block.number >= STATUS_BLOCKS:
+                raise StoreError("this issuer has used up its status indexes")
+        allotted.append(block.number * STATUS_BLOCK + block.draw(entropy))
+    _keep_block(tx, organisation_id, block)
+    return allotted
+
+
+def next_status_block(tx: Transaction, organisation_id: UUID) -> int:
+    """The first block of status indexes from which nothing was handed out."""
+    newest = tx.scalar(
+        select(func.max(StatusBlockRow.block)).where(
+            col(StatusBlockRow.organisation_id) == organisation_id
+        )
+    )
+    return 0 if newest is None else int(newest) + 1
+
+
+def skip_status_blocks(tx: Transaction, organisation_id: UUID, first: int) -> None:
+    """Hand out status indexes from the block `first` on, or a later one already open.
+
+    For a restored identity: what a lost database handed out must not be used again.
+    """
+    organisations.lock(tx, organisation_id)
+    if first >= next_status_block(tx, organisation_id):
+        _keep_block(tx, organisation_id, _Block(first))
+
+
+def withdraw(  # noqa: PLR0917 - whose, which, why, when
+    tx: Transaction, organisation_id: UUID, id: UUID, reason: str, now: datetime
+) -> CredentialRecord:
+    """Note that a credential is withdrawn, once; answer it as it is then.
+
+    Raises NotFound, Conflict if it is withdrawn already.
+    """
+    done = tx.change(
+        update(CredentialRow)
+        .where(_is(organisation_id, id), col(CredentialRow.withdrawn_at).is_(None))
+        .values(withdrawn_at=now, withdrawal_reason=reason)
+    )
+    record = get(tx, organisation_id, id)
+    if done != 1:
+        raise Conflict("this credential is withdrawn already")
+    return record
+
+
+def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
+    """Status indexes whose revocation is in a block, in order.
+
+    The chain is the truth and lists made from this are a view of it: what only waits to be
+    sent is not in it yet.
+    """
+    rows = tx.rows(
+        select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.withdrawn_at).is_not(None),
+        )
+    )
+    indexes = {str(row["id"]): int(row["status_index"]) for row in rows}
+    subjects = list(indexes)
+    found: set[int] = set()
+    for start in range(0, len(subjects), _AT_ONCE):
+        query = select(col(ChainTxRow.subject)).where(
+            col(ChainTxRow.kind) == ChainTxKind.REVOKE,
+            col(ChainTxRow.state).in_([ChainTxState.MINED, ChainTxState.FINAL]),
+            col(ChainTxRow.subject).in_(subjects[start : start + _AT_ONCE]),
+        )
+        found.update(indexes[row["subject"]] for row in tx.rows(query))
+    return sorted(found)
+
+
+def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:
+    """Erase the person from a credential: content, e-mail, name and the words of a reason.
+
+    Leaf, place and path stay, so that the others of its batch still verify. Erasing again
+    changes nothing. Raises NotFound.
+    """
+    withdrawn = col(CredentialRow.withdrawal_reason).is_not(None)
+    done = tx.change(
+        update(CredentialRow)
+        .where(_is(organisation_id, id))
+        .values(
+            data=None,
+            recipient_email=None,
+            recipient_name=None,
+            withdrawal_reason=case((withdrawn, ERASED_REASON)),
+        )
+    )
+    if done != 1:
+        raise NotFound(_NO_CREDENTIAL)
+
+
+def waiting(tx: Transaction, chain_id: int, limit: int) -> Sequence[tuple[UUID, bytes]]:
+    """Ids and leaves that can be sealed, oldest first, of all organisations.
+
+    Only what is signed by a key that is final on chain: so an anchor, however early a
+    stranger makes it, cannot fall before the key's window.
+    """
+    query = (
+        select(col(CredentialRow.id), col(CredentialRow.leaf))
+        .where(sealable(chain_id))
+        .order_by(col(CredentialRow.issued_at), col(CredentialRow.id))
+        .limit(limit)
+    )
+    return [(row["id"], row["leaf"]) for row in tx.rows(query)]
+
+
+def oldest_waiting(tx: Transaction, chain_id: int) -> datetime | None:
+    """When the oldest credential that can be sealed was issued; None without one."""
+    oldest: datetime | None = tx.scalar(
+        select(func.min(CredentialRow.issued_at)).where(sealable(chain_id))
+    )
+    return oldest
+
+
+def members(tx: Transaction, batch_id: UUID) -> Iterator[CredentialRecord]:
+    """The members of a batch in the order of its leaves, a few in memory at a time."""
+    last = -1
+    while True:
+        rows = tx.rows(
+            select(CredentialRow)
+            .where(
+                col(CredentialRow.batch_id) == batch_id,
+                col(CredentialRow.leaf_index) > last,
+            )
+            .order_by(col(CredentialRow.leaf_index))
+            .limit(_AT_ONCE)
+        )
+        yield from (CredentialRecord(**row) for row in rows)
+        if len(rows) < _AT_ONCE:
+            return
+        last = rows[-1]["leaf_index"]
+
+
+def sealable(chain_id: int) -> ColumnElement[bool]:
+    """In no batch, and signed by a key that is open for good."""
+    opened = (
+        select(IssuerKeyRow)
+        .where(
+            col(IssuerKeyRow.organisation_id) == col(CredentialRow.organisation_id),
+            col(IssuerKeyRow.key_id) == col(CredentialRow.key_id),
+            col(IssuerKeyRow.opened).is_not(None),
+        )
+        .exists()
+    )
+    return and_(
+        col(CredentialRow.chain_id) == chain_id,
+        col(CredentialRow.batch_id).is_(None),
+        opened,
+    )
+
+
+def _is(organisation_id: UUID, id: UUID) -> ColumnElement[bool]:
+    return and_(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.id) == id,
+    )
+
+
+@dataclass(slots=True)
+class _Block:
+    """Status indexes of one block: which are taken, and how many."""
+
+    number: int
+    used: int = 0
+    taken: bytearray = field(default_factory=lambda: bytearray(STATUS_BLOCK // 8))
+
+    def draw(self, entropy: Callable[[int], bytes]) -> int:
+        # At least a quarter is free: a thousand misses (10^-125) are a broken source.
+        for _ in range(1_000):
+            # A power of two takes its share of three bytes without bias.
+            index = int.from_bytes(entropy(3)) % STATUS_BLOCK
+            byte, bit = index >> 3, 1 << (index & 7)
+            if not self.taken[byte] & bit:
+                self.taken[byte] |= bit
+                self.used += 1
+                return index
+        raise StoreError("the source of randomness repeats itself")
+
+
+def _newest_block(tx: Transaction, organisation_id: UUID) -> _Block:
+    row = tx.row(
+        select(StatusBlockRow)
+        .where(col(StatusBlockRow.organisation_id) == organisation_id)
+        .order_by(col(StatusBlockRow.block).desc())
+        .limit(1)
+    )
+    if row is None:
+        return _Block(0)
+    return _Block(row["block"], row["used"], bytearray(row["taken"]))
+
+
+def _keep_block(tx: Transaction, organisation_id: UUID, block: _Block) -> None:
+    key = {"organisation_id": organisation_id, "block": block.number}
+    values = {"used": block.used, "taken": bytes(block.taken)}
+    if not tx.add_if_absent(StatusBlockRow, {**key, **values}):
+        tx.change(update(StatusBlockRow).filter_by(**key).values(**values))

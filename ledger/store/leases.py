@@ -1,0 +1,114 @@
+"""Who may write for a sender: a lease that expires, and a token that only grows.
+
+Expiry decides who may take the lease, the token who may write: a worker that slept
+through its lease and wakes up finds its token superseded. The chain's nonce is the last
+fence: such a worker can only send again bytes that were stored before.
+
+PostgreSQL's clock counts there, so that hosts need not agree on the time; on SQLite, where
+all processes share one host, it is `now`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
+from sqlmodel import UTCDateTime, col
+
+from ledger.errors import Conflict
+from ledger.store.database import Transaction
+from ledger.store.records import Lease
+from ledger.store.tables import LeaseRow
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def take(
+    tx: Transaction,
+    chain_id: int,
+    sender: str,
+    *,
+    owner: str,
+    seconds: float,
+    now: datetime,
+) -> Lease | None:
+    """Take the lease for `seconds`, or None while another owner holds it.
+
+    Its owner takes it again to renew it, under the same token as long as it has not
+    expired. An owner is one process: its name must be new at every start.
+    """
+    tx.add_if_absent(
+        LeaseRow,
+        {
+            "chain_id": chain_id,
+            "sender": sender,
+            "owner": "",
+            "token": 0,
+            "expires": _LONG_AGO,
+        },
+    )
+    clock = _clock(tx, now)
+    expires = col(LeaseRow.expires)
+    mine = col(LeaseRow.owner) == owner
+    token = tx.scalar(
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.chain_id) == chain_id,
+            col(LeaseRow.sender) == sender,
+            or_(mine, expires <= clock),
+        )
+        .values(
+            owner=owner,
+            token=case(
+                (mine & (expires > clock), col(LeaseRow.token)),
+                else_=col(LeaseRow.token) + 1,
+            ),
+            expires=_later(tx, now, seconds),
+        )
+        .returning(col(LeaseRow.token))
+    )
+    return None if token is None else Lease(chain_id, sender, owner, token)
+
+
+def hold(tx: Transaction, lease: Lease, *, now: datetime) -> None:
+    """Make sure that the lease is held, and stays so until this transaction ends.
+
+    Every write of the worker begins with it. Raises Conflict if it expired or was taken.
+    """
+    query = (
+        select(col(LeaseRow.token))
+        .where(
+            col(LeaseRow.chain_id) == lease.chain_id,
+            col(LeaseRow.sender) == lease.sender,
+            col(LeaseRow.token) == lease.token,
+            col(LeaseRow.expires) > _clock(tx, now),
+        )
+        # Shared, so that no one can take it between this check and our commit.
+        .with_for_update(read=True)
+    )
+    if tx.row(query) is None:
+        raise Conflict(f"the lease on {lease.sender} was lost; take it again")
+
+
+def release(tx: Transaction, lease: Lease) -> None:
+    """Let another worker take it at once; does nothing if it was lost."""
+    tx.change(
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.chain_id) == lease.chain_id,
+            col(LeaseRow.sender) == lease.sender,
+            col(LeaseRow.token) == lease.token,
+        )
+        .values(expires=_LONG_AGO)
+    )
+
+
+def _clock(tx: Transaction, now: datetime) -> ColumnElement[datetime]:
+    # Not now(): that is when the transaction began, and it may have waited since.
+    if tx.dialect == "postgresql":
+        return func.clock_timestamp(type_=UTCDateTime())
+    return literal(now, UTCDateTime())
+
+
+def _later(tx: Transaction, now: datetime, seconds: float) -> ColumnElement[datetime]:
+    if tx.dialect == "postgresql":
+        return func.clock_timestamp(type_=UTCDateTime()) + timedelta(seconds=seconds)
+    return literal(now + timedelta(seconds=seconds), UTCDateTime())
