@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 #: The reasons why something on a chain could not be read, as machine codes end in them.
 UNREACHABLE: Final = "unreachable"  #: no answer, or none that makes sense
-NO_NETWORK: Final = "unknown_network"  #: the verifier does not accept this chain
+UNKNOWN_NETWORK: Final = "unknown_network"  #: the verifier does not accept this chain
 NO_ADDRESS: Final = "no_address"  #: no address was given for this chain
 OTHER_CHAIN: Final = "other_chain"  #: right chain id, another first block
 NO_REGISTRY: Final = "no_registry"  #: the registry's code is not at its address
