@@ -1,0 +1,280 @@
+"""One contract for a node, asked of anvil and of the chain in memory alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from ledger.chain import acts
+from ledger.chain.accounts import address_of, key_id
+from ledger.chain.memory import MemoryChain
+from ledger.chain.node import BlockTag, ChainNode, Node, SendOutcome
+from ledger.chain.registry import AnchorRegistry, IssuerRegistry
+from ledger.chain.sender import KeystoreSigner, SignedTransaction, TransactionFields
+from ledger.core.issuer import issuer_id, recovery_commitment
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import ChainRejected, ChainUnavailable
+from tests.anvil import DEV_ADDRESS, OTHER_KEY, Anvil
+
+SENDER_KEY = bytes.fromhex("22" * 32)
+SENDER = address_of(SENDER_KEY)
+ROOT = b"\x0a" * 32
+DOMAIN = acts.Domain(31337, ISSUER_REGISTRY)
+FOREVER = 4_000_000_000
+
+
+@dataclass
+class World:
+    """A chain whose blocks the test mines, and a node of it."""
+
+    node: ChainNode
+    mine: Callable[[int], None]
+    reorg: Callable[[int], None]
+    drop: Callable[[bytes], None]
+
+    def sign(
+        self, act: acts.Act, nonce: int, *, tip: int = 10**9, fee_cap: int = 10**11
+    ) -> SignedTransaction:
+        signer = KeystoreSigner(
+            SENDER_KEY,
+            chain_id=31337,
+            recipients=[ANCHOR_REGISTRY, ISSUER_REGISTRY],
+            max_fee=10**12,
+        )
+        return signer.sign(
+            TransactionFields(
+                chain_id=31337,
+                nonce=nonce,
+                to=act.to,
+                data=act.data,
+                gas=act.gas,
+                tip=tip,
+                fee_cap=fee_cap,
+            )
+        )
+
+    def carry(self, act: acts.Act) -> SignedTransaction:
+        """Send and mine."""
+        signed = self.sign(act, self.node.nonce(SENDER, "pending"))
+        assert self.node.send(signed.raw).outcome is SendOutcome.ACCEPTED
+        self.mine(1)
+        return signed
+
+
+@pytest.fixture(params=["memory", pytest.param("anvil", marks=pytest.mark.anvil)])
+def world(request: pytest.FixtureRequest, start_anvil: Callable[..., Anvil]) -> World:
+    if request.param == "memory":
+        chain = MemoryChain()
+        return World(chain, chain.mine, chain.reorg, chain.drop)
+    anvil = start_anvil("--no-mining")
+    anvil.deploy()
+    anvil.fund(SENDER)
+    return World(
+        Node(anvil.url),
+        anvil.mine,
+        lambda depth: anvil.rpc("anvil_reorg", depth, []),
+        lambda tx_hash: anvil.rpc("anvil_dropTransaction", "0x" + tx_hash.hex()),
+    )
+
+
+def anchor(root: bytes = ROOT) -> acts.Act:
+    return acts.anchor(ANCHOR_REGISTRY, root)
+
+
+def test_a_chain_is_told_by_id_and_first_block(world: World) -> None:
+    assert world.node.chain_id() == 31337
+    assert world.node.genesis_hash() == world.node.block(0).hash
+
+
+def test_finalized_follows_two_blocks_behind_the_head(world: World) -> None:
+    world.mine(4)
+    head = world.node.block("latest")
+
+    assert world.node.block("finalized").number == head.number - 2
+    assert world.node.block(head.number) == head
+    assert world.node.block(head.number - 1).time <= head.time
+
+
+def test_a_block_that_does_not_exist_is_unavailable(world: World) -> None:
+    with pytest.raises(ChainUnavailable):
+        world.node.block(world.node.block("latest").number + 1)
+
+
+def test_a_transaction_is_counted_where_it_is(world: World) -> None:
+    signed = world.sign(anchor(), 0)
+    tags: tuple[BlockTag, ...] = ("pending", "latest", "finalized")
+
+    assert [world.node.nonce(SENDER, tag) for tag in tags] == [0, 0, 0]
+    world.node.send(signed.raw)
+    assert [world.node.nonce(SENDER, tag) for tag in tags] == [1, 0, 0]
+    assert world.node.receipt(signed.hash) is None
+    world.mine(1)
+    assert [world.node.nonce(SENDER, tag) for tag in tags] == [1, 1, 0]
+    world.mine(2)
+    assert [world.node.nonce(SENDER, tag) for tag in tags] == [1, 1, 1]
+
+
+def test_a_receipt_names_its_block_and_what_was_called(world: World) -> None:
+    act = anchor()
+    signed = world.carry(act)
+    receipt = world.node.receipt(signed.hash)
+
+    assert receipt is not None
+    assert receipt.succeeded
+    assert (receipt.to, receipt.data) == (act.to, act.data)
+    assert receipt.block_hash == world.node.block(receipt.block_number).hash
+    assert 0 < receipt.gas_used <= act.gas
+
+
+def test_a_root_is_anchored_once_and_the_first_time_stays(world: World) -> None:
+    registry = AnchorRegistry(world.node, ANCHOR_REGISTRY)
+
+    assert registry.anchored_at(ROOT, "latest") is None
+    world.carry(anchor())
+    block = world.node.block("latest")
+    slot = registry.anchored_at(ROOT, "latest")
+    assert slot is not None
+    assert (slot.time, slot.block_number) == (block.time, block.number)
+    assert registry.anchored_at(ROOT, "finalized") is None
+    again = world.carry(anchor())
+    receipt = world.node.receipt(again.hash)
+    assert receipt is not None
+    assert receipt.succeeded
+    assert registry.anchored_at(ROOT, "latest") == slot
+
+
+def test_an_issuer_and_its_keys_are_read_back(world: World) -> None:
+    recovery = recovery_commitment(DEV_ADDRESS)
+    controller = address_of(OTHER_KEY)
+    profile, salt, key = b"\1" * 32, b"\2" * 32, b"\3" * 32
+    identity = issuer_id(31337, controller, recovery, profile, salt)
+    registry = IssuerRegistry(world.node, ISSUER_REGISTRY)
+
+    assert registry.issuer(identity, "latest") is None
+    assert registry.key_opened_at(identity, key, "latest") is None
+    world.carry(acts.register(DOMAIN, controller, recovery, profile, salt))
+    world.carry(acts.add_key(DOMAIN, identity, key, acts.SIGNING, FOREVER, OTHER_KEY))
+    state = registry.issuer(identity, "latest")
+    assert state is not None
+    assert (state.controller, state.closed_at, state.recovery_acts) == (
+        controller,
+        None,
+        0,
+    )
+    assert (
+        state.registered_at
+        == world.node.block(world.node.block("latest").number - 1).time
+    )
+    assert (
+        registry.key_opened_at(identity, key, "latest")
+        == world.node.block("latest").time
+    )
+
+
+def test_a_revocation_by_a_revoking_key_succeeds_and_by_a_stranger_reverts(
+    world: World,
+) -> None:
+    recovery = recovery_commitment(DEV_ADDRESS)
+    controller = address_of(OTHER_KEY)
+    identity = issuer_id(31337, controller, recovery, b"\1" * 32, b"\2" * 32)
+    revoker = key_id(controller)
+    world.carry(acts.register(DOMAIN, controller, recovery, b"\1" * 32, b"\2" * 32))
+    world.carry(
+        acts.add_key(DOMAIN, identity, revoker, acts.REVOKING, FOREVER, OTHER_KEY)
+    )
+
+    outcomes = []
+    for secret in (OTHER_KEY, SENDER_KEY):
+        act = acts.revoke(
+            DOMAIN, identity, 1, 4, recovery_acts=0, deadline=FOREVER, secret=secret
+        )
+        receipt = world.node.receipt(world.carry(act).hash)
+        assert receipt is not None
+        outcomes.append(receipt.succeeded)
+    assert outcomes == [True, False]
+
+
+def test_a_call_that_no_view_answers_is_rejected(world: World) -> None:
+    with pytest.raises(ChainRejected, match="refuses the call"):
+        world.node.call(ANCHOR_REGISTRY, b"\1\2\3\4", "latest")
+
+
+def test_the_same_bytes_twice_find_their_slot_occupied(world: World) -> None:
+    signed = world.sign(anchor(), 0)
+
+    assert world.node.send(signed.raw).outcome is SendOutcome.ACCEPTED
+    assert world.node.send(signed.raw).outcome is SendOutcome.OCCUPIED
+    world.mine(1)
+    assert world.node.send(signed.raw).outcome is SendOutcome.OCCUPIED
+
+
+def test_more_on_both_fees_replaces_and_no_more_does_not(world: World) -> None:
+    first = world.sign(anchor(), 0)
+    same = world.sign(anchor(b"\x0b" * 32), 0)
+    higher = world.sign(anchor(), 0, tip=2 * 10**9, fee_cap=2 * 10**11)
+
+    world.node.send(first.raw)
+    assert world.node.send(same.raw).outcome is SendOutcome.OCCUPIED
+    assert world.node.send(higher.raw).outcome is SendOutcome.ACCEPTED
+    world.mine(1)
+    assert world.node.receipt(first.hash) is None
+    assert world.node.receipt(higher.hash) is not None
+
+
+def test_a_later_nonce_waits_for_the_earlier_one(world: World) -> None:
+    second, first = world.sign(anchor(b"\x0b" * 32), 1), world.sign(anchor(), 0)
+
+    assert world.node.send(second.raw).outcome is SendOutcome.ACCEPTED
+    world.mine(1)
+    assert world.node.receipt(second.hash) is None
+    world.node.send(first.raw)
+    world.mine(1)
+    assert world.node.receipt(second.hash) is not None
+
+
+def test_bytes_for_another_chain_are_fatal_and_too_little_gas_is_too(
+    world: World,
+) -> None:
+    signer = KeystoreSigner(
+        SENDER_KEY, chain_id=1, recipients=[ANCHOR_REGISTRY], max_fee=10**12
+    )
+    fields = TransactionFields(
+        chain_id=1,
+        nonce=0,
+        to=ANCHOR_REGISTRY,
+        data=b"\1",
+        gas=60_000,
+        tip=1,
+        fee_cap=10**11,
+    )
+    poor = world.sign(acts.Act(acts.ActKind.ANCHOR, ANCHOR_REGISTRY, ROOT, 20_000), 0)
+
+    assert world.node.send(signer.sign(fields).raw).outcome is SendOutcome.FATAL
+    assert world.node.send(poor.raw).outcome is SendOutcome.FATAL
+
+
+def test_a_dropped_transaction_can_be_sent_again(world: World) -> None:
+    signed = world.sign(anchor(), 0)
+    world.node.send(signed.raw)
+    world.drop(signed.hash)
+    world.mine(1)
+
+    assert world.node.receipt(signed.hash) is None
+    assert world.node.send(signed.raw).outcome is SendOutcome.ACCEPTED
+
+
+def test_after_a_reorganisation_there_is_no_receipt(world: World) -> None:
+    signed = world.carry(anchor())
+    world.reorg(1)
+
+    assert world.node.receipt(signed.hash) is None
+    assert world.node.nonce(SENDER, "latest") == 0
+    assert world.node.send(signed.raw).outcome is SendOutcome.ACCEPTED
+
+
+def test_fees_follow_the_head(world: World) -> None:
+    fee = world.node.fee()
+
+    assert fee.base == world.node.block("latest").base_fee
+    assert fee.tip >= 1
+    assert world.node.balance(SENDER) > 0
