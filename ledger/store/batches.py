@@ -13,7 +13,14 @@ from sqlmodel import col
 from ledger.errors import Conflict, NotFound
 from ledger.store import chain_txs
 from ledger.store.database import Transaction
-from ledger.store.records import Anchored, Batch, ChainTx, ChainTxKind, Member
+from ledger.store.records import (
+    Anchored,
+    Batch,
+    ChainTx,
+    ChainTxKind,
+    Member,
+    NewChainTx,
+)
 from ledger.store.tables import BatchAnchorRow, BatchRow, CredentialRow
 
 _AT_ONCE = 1_000
@@ -65,8 +72,7 @@ def seal(
             f"{batch.tree_size - placed} of {batch.tree_size} credentials are not waiting"
             " any more; seal again with those that are"
         )
-    return chain_txs.enqueue(
-        tx,
+    anchor = NewChainTx(
         kind=ChainTxKind.ANCHOR,
         chain_id=batch.chain_id,
         to=to,
@@ -74,8 +80,8 @@ def seal(
         gas=gas,
         subject=str(batch.id),
         unique_key=f"anchor/{batch.sealed_root.hex()}",
-        now=batch.sealed_at,
     )
+    return chain_txs.enqueue(tx, anchor, batch.sealed_at)
 
 
 def get(tx: Transaction, batch_id: UUID) -> Batch:

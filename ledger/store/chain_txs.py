@@ -23,7 +23,14 @@ from sqlmodel import col
 from ledger.errors import Conflict, NotFound
 from ledger.store import leases
 from ledger.store.database import Transaction
-from ledger.store.records import Attempt, ChainTx, ChainTxKind, ChainTxState, Lease
+from ledger.store.records import (
+    Attempt,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    Lease,
+    NewChainTx,
+)
 from ledger.store.tables import AttemptRow, ChainTxRow
 
 _S = ChainTxState
@@ -53,18 +60,7 @@ class Values(TypedDict, total=False):
     sent_block: int
 
 
-def enqueue(  # noqa: PLR0913 - a payload, what it is about, and when
-    tx: Transaction,
-    *,
-    kind: ChainTxKind,
-    chain_id: int,
-    to: str,
-    data: bytes,
-    gas: int,
-    subject: str,
-    unique_key: str,
-    now: datetime,
-) -> ChainTx:
+def enqueue(tx: Transaction, new: NewChainTx, now: datetime) -> ChainTx:
     """Ask for an act, once: the same `unique_key` again answers the row that is there.
 
     What one transaction asks for is sent in that order.
@@ -72,29 +68,25 @@ def enqueue(  # noqa: PLR0913 - a payload, what it is about, and when
     # Two transactions may read the same position; then their order does not matter.
     newest = tx.scalar(
         select(func.max(ChainTxRow.position)).where(
-            col(ChainTxRow.chain_id) == chain_id
+            col(ChainTxRow.chain_id) == new.chain_id
         )
     )
+    values = asdict(new)
+    values["to_address"] = values.pop("to")
     tx.add_if_absent(
         ChainTxRow,
         {
+            **values,
             "id": uuid4(),
-            "kind": kind,
-            "chain_id": chain_id,
             "position": 1 if newest is None else newest + 1,
-            "to_address": to,
-            "data": data,
-            "gas": gas,
-            "subject": subject,
-            "unique_key": unique_key,
             "state": _S.SEALED,
             "created_at": now,
         },
     )
     row = tx.row(
         select(ChainTxRow).where(
-            col(ChainTxRow.chain_id) == chain_id,
-            col(ChainTxRow.unique_key) == unique_key,
+            col(ChainTxRow.chain_id) == new.chain_id,
+            col(ChainTxRow.unique_key) == new.unique_key,
         )
     )
     if row is None:

@@ -186,12 +186,27 @@ class Anchored:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainTx:
-    """One payload, fixed for ever, under one nonce, and how far it has come.
+class NewChainTx:
+    """What is to be sent: a payload, fixed for ever.
 
     ``subject`` is the batch, organisation or credential it is about; ``unique_key``
-    names the act, so that asking twice sends once. ``sent_block`` is the head when its
-    latest bytes first went out.
+    names the act, so that asking twice sends once.
+    """
+
+    kind: ChainTxKind
+    chain_id: int
+    to: str
+    data: bytes
+    gas: int
+    subject: str
+    unique_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTx:
+    """One payload under one nonce, and how far it has come.
+
+    ``sent_block`` is the head when its latest bytes first went out.
     """
 
     id: UUID
@@ -259,6 +274,12 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+
+    def usable(self, now: datetime) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (
+            self.expires_at is None or now < self.expires_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
