@@ -124,6 +124,11 @@ class PublicKey:
         return f"did:key:{self.multibase}"
 
     @property
+    def verification_method(self) -> str:
+        """The did:key URL of this key: the identifier, and the key again as its fragment."""
+        return f"{self.did}#{self.multibase}"
+
+    @property
     def key_id(self) -> bytes:
         """The name of this key in the IssuerRegistry: Keccak-256 of the multikey."""
         return keccak256(self.multikey)

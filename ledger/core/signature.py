@@ -117,44 +117,70 @@ def check_signature(
     """
     if "proof" in document:
         raise MalformedError("proof: to be taken out of the document first")
-    members = _proof_members(proof, require_nonce=require_nonce)
-    method = members["verificationMethod"]
-    key = _key_of(method)
-    signature = _signature_bytes(members["proofValue"])
+    read = SignatureProof.from_json(proof, require_nonce=require_nonce)
     # The nonce first: it is cheap, and it refuses every other JSON before any of it is
     # treated as a graph.
-    if "nonce" in members and members["nonce"] != json_nonce(document):
+    if read.nonce is not None and read.nonce != json_nonce(document):
         raise ProofError("proof.nonce: this is not the JSON that was signed")
-    if method.partition("#")[0] != _issuer_id(document):
+    if read.controller != _issuer_id(document):
         raise ProofError("proof.verificationMethod: is not the issuer's")
-    config: dict[str, Json] = {k: v for k, v in members.items() if k != "proofValue"}
-    key.check(signature, signing_input(document, config, contexts=contexts).data)
-    return key
+    data = signing_input(document, read.config, contexts=contexts).data
+    read.key.check(read.signature, data)
+    return read.key
 
 
-def _proof_members(proof: Json, *, require_nonce: bool) -> dict[str, str]:
-    if not isinstance(proof, dict):
-        raise MalformedError("proof: not an object")
-    members: dict[str, str] = {}
-    for name, value in proof.items():
-        if name not in {*_FIXED, *_FREE, "nonce"}:
-            raise MalformedError(f"proof.{name[:40]}: unknown member")
-        if not isinstance(value, str):
-            raise MalformedError(f"proof.{name}: not a string")
-        members[name] = value
-    for name in (*_FIXED, *_FREE, *(["nonce"] if require_nonce else [])):
-        if name not in members:
-            raise MalformedError(f"proof.{name}: missing")
-    for name, expected in _FIXED.items():
-        if members[name] != expected:
-            raise MalformedError(f"proof.{name}: {expected} expected")
-    canonical.parse_time(members["created"])
-    if "nonce" in members:
-        _check_nonce_form(members["nonce"])
-    return members
+@dataclass(frozen=True, slots=True)
+class SignatureProof:
+    """A proof[0] of the right form; whether it holds is for `check_signature`."""
+
+    created: datetime
+    controller: str
+    key: PublicKey
+    nonce: str | None
+    signature: bytes
+
+    @classmethod
+    def from_json(cls, value: Json, *, require_nonce: bool = True) -> "SignatureProof":
+        """Read the closed set of members. Raises MalformedError."""
+        if not isinstance(value, dict):
+            raise MalformedError("proof: not an object")
+        members: dict[str, str] = {}
+        for name, content in value.items():
+            if name not in {*_FIXED, *_FREE, "nonce"}:
+                raise MalformedError(f"proof.{name[:40]}: unknown member")
+            if not isinstance(content, str):
+                raise MalformedError(f"proof.{name}: not a string")
+            members[name] = content
+        for name in (*_FIXED, *_FREE, *(["nonce"] if require_nonce else [])):
+            if name not in members:
+                raise MalformedError(f"proof.{name}: missing")
+        for name, expected in _FIXED.items():
+            if members[name] != expected:
+                raise MalformedError(f"proof.{name}: {expected} expected")
+        nonce = members.get("nonce")
+        if nonce is not None:
+            _check_nonce(nonce)
+        method = members["verificationMethod"]
+        return cls(
+            created=canonical.parse_time(members["created"]),
+            controller=method.partition("#")[0],
+            key=_key_of(method),
+            nonce=nonce,
+            signature=_signature_bytes(members["proofValue"]),
+        )
+
+    @property
+    def config(self) -> dict[str, Json]:
+        """The proof options: everything but proofValue."""
+        config: dict[str, Json] = {
+            **_FIXED,
+            "created": canonical.encode_time(self.created),
+            "verificationMethod": f"{self.controller}#{self.key.multibase}",
+        }
+        return config if self.nonce is None else {**config, "nonce": self.nonce}
 
 
-def _check_nonce_form(nonce: str) -> None:
+def _check_nonce(nonce: str) -> None:
     if not nonce.startswith("u") or len(decode_base64url(nonce[1:])) != 32:
         raise MalformedError("proof.nonce: u and 32 bytes in base64url expected")
 
