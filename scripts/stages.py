@@ -88,13 +88,18 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
 
 def run_stage(stage: Stage, root: Path) -> int:
     """The exit status of the first command that fails, else 0."""
-    path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
+    # The environment's tools first; and no setting of a ledger that this shell may be running.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PERDURE_")
+    }
+    path = os.pathsep.join([str(BIN), environment.get("PATH", os.defpath)])
+    environment["PATH"] = path
     for command in stage.commands:
         print(f"$ {' '.join(command)}", flush=True)
         try:
-            finished = subprocess.run(
-                command, cwd=root, env=os.environ | {"PATH": path}, check=False
-            )
+            finished = subprocess.run(command, cwd=root, env=environment, check=False)
         except OSError as error:
             print(f"{command[0]} cannot be started: {error}", flush=True)
             return 1

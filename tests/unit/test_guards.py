@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from typing import Any
 import pytest
 
 from ledger.core.canonical import parse
-from scripts.stages import Stage, run_all
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -474,41 +472,3 @@ def test_coverage_notices(rules: Path) -> None:
     assert (ran.status, combined.status) == (0, 0), ran.text + combined.text
     assert "less than fail-under=95" in outcome.text
     assert outcome.status == 2
-
-
-# ---------------------------------------------------------------- the command itself
-
-
-def stage(name: str, code: str) -> Stage:
-    return Stage(name, "a test", ((sys.executable, "-c", code),))
-
-
-def all_of(stages: Sequence[Stage], tmp_path: Path) -> tuple[int, list[str]]:
-    status = run_all(stages, tmp_path)
-    return status, sorted(path.name for path in tmp_path.iterdir())
-
-
-def test_the_first_failing_stage_stops_the_run_with_its_status(tmp_path: Path) -> None:
-    touch = "import pathlib; pathlib.Path('{}').touch()"
-    stages = [
-        stage("one", touch.format("one")),
-        stage("two", "raise SystemExit(7)"),
-        stage("three", touch.format("three")),
-    ]
-
-    status, made = all_of(stages, tmp_path)
-
-    assert status == 7
-    assert made == ["one"]
-
-
-def test_a_stage_that_dies_of_a_signal_or_is_missing_fails(tmp_path: Path) -> None:
-    died = stage("died", "import os; os.kill(os.getpid(), 9)")
-    missing = Stage("missing", "a test", (("no-such-tool",),))
-
-    assert run_all([died], tmp_path) == 1
-    assert run_all([missing], tmp_path) == 1
-
-
-def test_all_stages_fine_is_0(tmp_path: Path) -> None:
-    assert run_all([stage("one", "pass"), stage("two", "pass")], tmp_path) == 0

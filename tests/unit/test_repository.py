@@ -259,10 +259,12 @@ def missing_commands(lines: list[list[str]]) -> list[str]:
         words = line[1:]
         while words and words[0] in getattr(known, "commands", {}):
             known = known.commands[words.pop(0)]
-        options = {name for parameter in known.params for name in parameter.opts} | {
-            "--help"
-        }
+        options = {"--help"}.union(*(parameter.opts for parameter in known.params))
         wrong = {word for word in words if word.startswith("--")} - options
+        if known.context_settings.get("ignore_unknown_options"):
+            wrong = (
+                set()
+            )  # handed on to a parser of its own, which has tests of its own
         if hasattr(known, "commands") or wrong:
             missing.append(" ".join(line))
     return missing

@@ -1,0 +1,104 @@
+"""The one command runs its stages in order and ends with the first failure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import stages
+from scripts.stages import Stage, run_all
+
+TOUCH = "import pathlib; pathlib.Path('{}').touch()"
+
+
+def stage(name: str, code: str) -> Stage:
+    return Stage(name, "a test", ((sys.executable, "-c", code),))
+
+
+def test_the_first_failing_stage_stops_the_run_with_its_status(tmp_path: Path) -> None:
+    chosen = [
+        stage("one", TOUCH.format("one")),
+        stage("two", "raise SystemExit(7)"),
+        stage("three", TOUCH.format("three")),
+    ]
+
+    assert run_all(chosen, tmp_path) == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_the_first_failing_command_stops_its_stage(tmp_path: Path) -> None:
+    fails = (sys.executable, "-c", "raise SystemExit(3)")
+    leaves = (sys.executable, "-c", TOUCH.format("made"))
+
+    assert run_all([Stage("both", "a test", (fails, leaves))], tmp_path) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_that_dies_of_a_signal_or_is_missing_fails(tmp_path: Path) -> None:
+    died = stage("died", "import os; os.kill(os.getpid(), 9)")
+    missing = Stage("missing", "a test", (("no-such-tool",),))
+
+    assert run_all([died], tmp_path) == 1
+    assert run_all([missing], tmp_path) == 1
+
+
+def test_all_stages_fine_is_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_all([stage("one", "pass"), stage("two", "pass")], tmp_path) == 0
+    assert "all 2 stages ok" in capsys.readouterr().out
+
+
+def test_settings_of_a_running_ledger_do_not_reach_the_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_DATABASE_URL", "sqlite:////srv/real.db")
+    look = "import os; raise SystemExit('PERDURE_DATABASE_URL' in os.environ)"
+
+    assert run_all([stage("look", look)], tmp_path) == 0
+
+
+def names(*, quick: bool = False, pytest_arguments: tuple[str, ...] = ()) -> list[str]:
+    chosen = stages.stages(stages.ROOT, quick=quick, pytest_arguments=pytest_arguments)
+    return [stage.name for stage in chosen]
+
+
+def test_a_whole_run_has_every_stage_and_is_judged_by_coverage() -> None:
+    assert names() == [
+        *("format", "lint", "spelling", "types", "imports"),
+        *("contracts", "tests", "coverage"),
+    ]
+
+
+def test_a_part_of_the_tests_is_not_judged_by_coverage() -> None:
+    assert "coverage" not in names(pytest_arguments=("-k", "merkle"))
+    assert not {"coverage", "contracts"} & set(names(quick=True))
+
+
+def test_programs_without_suffix_are_seen_by_the_linters() -> None:
+    found = stages.python_scripts(stages.ROOT)
+
+    assert "scripts/contracts" in found
+    assert "scripts/test" not in found
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--only", "dance"], ["--quick", "--only", "coverage"]]
+)
+def test_an_unknown_stage_is_wrong_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        stages.main(arguments)
+
+    assert stopped.value.code == 2
+
+
+def test_only_the_named_stage_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an empty folder the linter has nothing to say against."""
+    (tmp_path / "scripts").mkdir()
+
+    assert stages.main(["--only", "lint"], tmp_path) == 0
+    assert "== 1/1 lint" in capsys.readouterr().out
