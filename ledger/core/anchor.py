@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ledger.core.canonical import Json
+from ledger.core.canonical import Json, encode_time, parse_time
 from ledger.core.issuer import IssuerProfile
 from ledger.core.merkle import HASH_SIZE, InclusionProof
 from ledger.errors import MalformedError, ProofError
@@ -29,11 +29,6 @@ _MAX_TIME = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 _HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})", re.ASCII)
-_INSTANT = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})Z",
-    re.ASCII,
-)
-
 _MEMBERS = frozenset(
     {
         "type",
@@ -81,17 +76,16 @@ class Anchor:
             int(chain[1]),
             _text(members["registry"], f"{where}.registry"),
             _integer(members["blockNumber"], f"{where}.blockNumber"),
-            _seconds(_text(members["time"], f"{where}.time"), f"{where}.time"),
+            int(parse_time(_text(members["time"], f"{where}.time")).timestamp()),
         )
 
     def to_json(self) -> dict[str, Json]:
         """Write the members."""
-        moment = datetime.fromtimestamp(self.time, UTC)
         return {
             "chainId": f"eip155:{self.chain_id}",
             "registry": self.registry,
             "blockNumber": self.block_number,
-            "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": encode_time(datetime.fromtimestamp(self.time, UTC)),
         }
 
 
@@ -203,15 +197,3 @@ def _hash(value: Json, where: str) -> bytes:
     if not _HASH.fullmatch(text):
         raise MalformedError(f"{where}: not 0x and 64 lower-case hex digits")
     return bytes.fromhex(text.removeprefix("0x"))
-
-
-def _seconds(text: str, where: str) -> int:
-    found = _INSTANT.fullmatch(text)
-    if found is None:
-        raise MalformedError(f"{where}: not a UTC time like 2026-11-25T08:44:00Z")
-    year, month, day, hour, minute, second = map(int, found.groups())
-    try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError as error:
-        raise MalformedError(f"{where}: no such day or time") from error
-    return int(moment.timestamp())

@@ -10,15 +10,15 @@ import gzip
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from ledger.core.canonical import Json
+from ledger.core.canonical import Json, encode_time
 from ledger.core.keys import decode_base64url, encode_base64url
+from ledger.core.rdf import STATUS_LIST_CONTEXTS
 from ledger.errors import MalformedError
 
 BLOCK_BITS = 131_072  # Bitstring Status List 3.2: a shorter list would point at people
 MAX_BITS = 1_024 * BLOCK_BITS
-STATUS_LIST_CONTEXTS = ("https://www.w3.org/ns/credentials/v2",)
 
 _WORD_BITS = 256
 _GZIP = 31  # zlib's name for "gzip header and trailer, 32 kB window"
@@ -131,7 +131,7 @@ def build_status_list(
         "id": url,
         "type": ["VerifiableCredential", "BitstringStatusListCredential"],
         "issuer": issuer_did,
-        "validFrom": _instant(valid_from),
+        "validFrom": encode_time(valid_from),
         "credentialSubject": {
             "id": f"{url}#list",
             "type": "BitstringStatusList",
@@ -140,9 +140,5 @@ def build_status_list(
         },
     }
     if valid_until is not None:
-        document["validUntil"] = _instant(valid_until)
+        document["validUntil"] = encode_time(valid_until)
     return document
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,107 @@
+"""
+The credential that an earner keeps: signature and anchor proof in one file.
+
+    {…the credential…, "proof": [proof[0], proof[1]]}
+
+proof[0] is the signature, as it was made at issuing; proof[1] says where the credential's leaf
+is anchored. Without proof[1] the file is again, byte for byte, the credential that was signed
+and stored. See docs/spec/anchor-proof.md, and docs/spec/files.md for the carriers.
+"""
+
+from dataclasses import dataclass
+
+from ledger.core import baking, canonical
+from ledger.core.anchor import Anchor, AnchorProof
+from ledger.core.canonical import Json
+from ledger.core.credential import SignedCredential
+from ledger.core.issuer import IssuerProfile
+from ledger.core.merkle import InclusionProof
+from ledger.errors import MalformedError
+
+
+@dataclass(frozen=True, slots=True)
+class DurableCredential:
+    """
+    A credential with both proofs.
+
+    It is well-formed: the first anchor stands on the chain that the signed issuer reference
+    names (MalformedError). What it proves says ``check``.
+    """
+
+    credential: SignedCredential
+    proof: AnchorProof
+
+    def __post_init__(self) -> None:
+        home = self.credential.issuer_reference.chain_id
+        if self.proof.home.chain_id != home:
+            raise MalformedError(
+                f"the first anchor is not on the home chain eip155:{home}"
+            )
+
+    @classmethod
+    def from_parts(
+        cls,
+        credential: SignedCredential,
+        *,
+        inclusion: InclusionProof,
+        sealed_root: bytes,
+        issuer_profile: IssuerProfile,
+        anchors: tuple[Anchor, ...],
+    ) -> "DurableCredential":
+        """Put the parts together and prove them. Raises MalformedError and ProofError."""
+        proof = AnchorProof(inclusion, sealed_root, issuer_profile, anchors)
+        durable = cls(credential, proof)
+        durable.check()
+        return durable
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "DurableCredential":
+        """
+        Read the JSON of a durable credential. Raises MalformedError.
+
+        White space and the order of members are free; every value has one encoding.
+        """
+        return cls.from_json(canonical.parse_object(data))
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> "DurableCredential":
+        """Read a durable credential that was parsed already. Raises MalformedError."""
+        proofs = _proofs(document)
+        if len(proofs) != 2:
+            raise MalformedError("proof: a durable credential has exactly two proofs")
+        signed = canonical.encode({**document, "proof": proofs[:1]})
+        durable = cls(
+            SignedCredential.from_bytes(signed), AnchorProof.from_json(proofs[1])
+        )
+        # The parts are closed models, so this cannot differ. If one of them ever drops or
+        # rewrites a value, nothing that it does not carry may pass for proved.
+        if durable.encode() != canonical.encode(document):
+            raise MalformedError("the credential cannot be written as it was read")
+        return durable
+
+    def encode(self) -> bytes:
+        """The canonical bytes (RFC 8785) of the credential with both proofs."""
+        proofs = _proofs(self.credential.document)
+        return canonical.encode(
+            {**self.credential.document, "proof": [*proofs, self.proof.to_json()]}
+        )
+
+    def check(self) -> None:
+        """Check the signature, then the path from the leaf to the sealed root. Raises ProofError."""
+        self.credential.check()
+        self.proof.check(self.credential.leaf)
+
+
+def parse_credential_file(data: bytes) -> SignedCredential | DurableCredential:
+    """Read a credential file: JSON, baked PNG or baked SVG; signed only, or durable. Raises MalformedError."""
+    document = canonical.parse_object(baking.extract(data))
+    if len(_proofs(document)) == 1:
+        return SignedCredential.from_bytes(canonical.encode(document))
+    return DurableCredential.from_json(document)
+
+
+def _proofs(document: dict[str, Json]) -> list[Json]:
+    proofs = document.get("proof")
+    if not isinstance(proofs, list):
+        raise MalformedError("proof: not a list of proofs")
+    return proofs
