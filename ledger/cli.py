@@ -39,7 +39,6 @@ from ledger.errors import (
 
 if TYPE_CHECKING:
     from ledger.config import Settings
-    from ledger.core.canonical import Json
     from ledger.keystore.master import MasterKey
     from ledger.services.addresses import Addresses
     from ledger.services.organisations import Caller
@@ -116,7 +115,7 @@ def _complain(text: str) -> None:
     print(f"perdure: {text}", file=sys.stderr)
 
 
-def _show(document: "Json", as_json: bool, text: str) -> None:
+def _show(document: object, as_json: bool, text: str) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
 
 
@@ -143,9 +142,22 @@ def _master(settings: "Settings") -> "MasterKey":
 
 
 def _home_chain(settings: "Settings") -> "Chain":
+    """The chain that the configured node serves, compared with the networks list.
+
+    Raises SettingError or ChainRejected if they differ, ChainUnavailable.
+    """
+    from ledger.chain.node import Node, check_chain
     from ledger.store.records import Chain
 
-    network = settings.home_network
+    node = Node(settings.rpc_urls[0])
+    network = settings.network(node.chain_id())
+    check_chain(
+        node,
+        chain_id=network.chain_id,
+        genesis_hash=network.genesis_hash,
+        anchor_registry=network.anchor_registry,
+        issuer_registry=network.issuer_registry,
+    )
     return Chain(
         chain_id=network.chain_id,
         genesis_hash=network.genesis_hash,
@@ -737,7 +749,7 @@ def credential_list(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """List issued credentials, the oldest first."""
+    """List issued credentials, the newest first."""
     from ledger.services.credentials import list_credentials
 
     database = _database(_settings())
@@ -749,19 +761,24 @@ def credential_list(
     _show(
         [
             {
-                "id": str(c.id), "achievement": c.achievement_code, "version": c.achievement_version,
-                "name": c.recipient_name, "awardedOn": c.awarded_on.isoformat(),
-                "issuedAt": c.issued_at.isoformat(), "state": c.state.value,
+                "id": str(c.record.id),
+                "achievement": c.record.achievement_code,
+                "version": c.record.achievement_version,
+                "name": c.record.recipient_name,
+                "awardedOn": c.record.awarded_on.isoformat(),
+                "issuedAt": c.record.issued_at.isoformat(),
+                "state": c.state.value,
             }
             for c in found
         ],
         as_json,
         "\n".join(
-            f"{c.id}  {c.state.value:10} {c.achievement_code:14} {c.awarded_on}  {c.recipient_name or ''}"
+            f"{c.record.id}  {c.state.value:10} {c.record.achievement_code:14}"
+            f" {c.record.awarded_on}  {c.record.recipient_name or ''}"
             for c in found
         )
         or "No credentials.",
-    )  # fmt: skip
+    )
     return 0
 
 

@@ -138,7 +138,7 @@ def _sign(  # noqa: PLR0913 - the facts of one credential
     signed = sign_credential(
         document,
         signer.key,
-        verification_method=signer.key.public.verification_method,
+        verification_method=signer.issuer.verification_method,
         created=instant,
     )
     return CredentialRecord(

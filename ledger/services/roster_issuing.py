@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.core.canonical import Json, parse
-from ledger.core.credential import Achievement, Award
+from ledger.core.credential import Achievement
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
 from ledger.services.issuing import AwardRequest, issue
@@ -121,20 +121,12 @@ def _read(
 
 
 def _key(row: RosterRow, newest: dict[str, str]) -> AwardKey:
-    return AwardKey(row.achievement, newest[row.achievement], row.email, row.awarded_on)
+    version = newest[row.achievement]
+    return AwardKey(row.achievement, version, row.award.email, row.award.awarded_on)
 
 
 def _request(row: RosterRow, newest: dict[str, str]) -> AwardRequest:
-    award = Award(
-        email=row.email,
-        name=row.name,
-        awarded_on=row.awarded_on,
-        score=row.score,
-        evidence_url=row.evidence_url,
-        narrative=row.narrative,
-        source=None,
-    )
-    return AwardRequest(row.achievement, newest[row.achievement], award)
+    return AwardRequest(row.achievement, newest[row.achievement], row.award)
 
 
 def report_json(report: RosterReport) -> dict[str, Json]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
+from ledger.core.credential import Award, normalise_email
+from ledger.core.issuer import is_http_url
 from ledger.errors import MalformedError
 
 MAX_BYTES = 20_000_000
@@ -48,12 +50,7 @@ _REQUIRED = tuple(column.name for column in COLUMNS if column.required)
 
 # A spreadsheet evaluates a cell that starts so, when an export of ours is opened in it.
 _FORMULA = "=+-@\t\r＝＋－＠"  # noqa: RUF001 - the full-width forms are meant
-_EMAIL = re.compile(
-    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
-    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
-)
 _SCORE = re.compile(r"(?:100|[0-9]{1,2})(?:\.[0-9]{1,2})?")
-_URL = re.compile(r"https?://[^\s/?#\\]+[^\s\\<>\"{}|^`]*", re.IGNORECASE)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -78,12 +75,7 @@ class RosterRow:
 
     line: int
     achievement: str
-    name: str
-    email: str
-    awarded_on: date
-    score: str | None
-    evidence_url: str | None
-    narrative: str | None
+    award: Award
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +216,20 @@ def _row(
         or awarded_on is None
     ):
         return None, problems
-    return (
-        RosterRow(
-            line, achievement, name, email, awarded_on, score, evidence_url, narrative
-        ),
-        [],
-    )
+    try:
+        award = Award(
+            email=email,
+            awarded_on=awarded_on,
+            name=name,
+            score=score,
+            evidence_url=evidence_url,
+            narrative=narrative,
+        )
+    except MalformedError as error:
+        # The format has the last word; a record that it refuses is refused here, not later.
+        shown = _visible(",".join(cells))
+        return None, [Problem(line, None, shown, "format", str(error))]
+    return RosterRow(line, achievement, award), []
 
 
 def _check_characters(column: str, value: str) -> None:
@@ -270,10 +270,14 @@ def _name(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    email = normalise_email(value)
-    if not email:
+    if not value.strip():
         raise _Bad("missing", "the e-mail address is missing")
-    if len(email) > 254 or not _EMAIL.fullmatch(email):
+    try:
+        email = normalise_email(value)
+    except MalformedError as error:
+        raise _Bad("email", "this is not a complete e-mail address") from error
+    # The format takes host names of one word, as inside a company; a typing error is likelier.
+    if "." not in email.partition("@")[2]:
         raise _Bad("email", "this is not a complete e-mail address")
     return email
 
@@ -304,7 +308,7 @@ def _score(value: str) -> str | None:
 
 def _evidence_url(value: str) -> str | None:
     text = value.strip()
-    if text and not _URL.fullmatch(text):
+    if text and not is_http_url(text):
         raise _Bad(
             "url", "evidence must be a web address that starts with http:// or https://"
         )
@@ -318,11 +322,6 @@ def _narrative(value: str) -> str | None:
     if len(text) > MAX_TEXT:
         raise _Bad("too_long", f"the narrative has more than {MAX_TEXT} characters")
     return text or None
-
-
-def normalise_email(value: str) -> str:
-    """Trim and lower-case: what is hashed, and what tells the same award from another."""
-    return value.strip().lower()
 
 
 def _visible(value: str) -> str:

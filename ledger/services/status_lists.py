@@ -53,7 +53,7 @@ def status_list(
     proof = sign(
         document,
         signing,
-        verification_method=key.verification_method,
+        verification_method=f"{key.did}#{key.multibase}",
         created=today,
         nonce=False,
     )

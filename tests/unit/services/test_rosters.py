@@ -35,12 +35,12 @@ def test_messy_roster_gives_the_good_rows_and_names_every_bad_one() -> None:
 
     roster = parse_roster(data, offers=OFFERS, today=TODAY)
 
-    assert [
+    assert [(row.line, row.award.name, row.award.email) for row in roster.rows] == [
         (2, "Amina Okafor", "amina@example.com"),
         (3, "Amina Okafor", "amina@example.com"),
         (16, "Zoë Müller", "zoe@example.org"),
-    ] == [(row.line, row.name, row.email) for row in roster.rows]
-    assert [
+    ]
+    assert [(p.line, p.column, p.code) for p in roster.problems] == [
         (4, "email", "missing"),
         (5, "email", "email"),
         (6, "achievement", "unknown_achievement"),
@@ -53,7 +53,7 @@ def test_messy_roster_gives_the_good_rows_and_names_every_bad_one() -> None:
         (13, "name", "control_character"),
         (14, None, "columns"),
         (15, None, "columns"),
-    ] == [(p.line, p.column, p.code) for p in roster.problems]
+    ]
 
 
 def test_values_in_problems_are_short_and_show_control_characters() -> None:
@@ -63,13 +63,22 @@ def test_values_in_problems_are_short_and_show_control_characters() -> None:
         p.line: p.value for p in parse_roster(data, offers=OFFERS, today=TODAY).problems
     }
 
-    assert "Null\\x00Byte" == values[13]
-    assert "02/13/2026" == values[7]
+    assert values[13] == "Null\\x00Byte"
+    assert values[7] == "02/13/2026"
     assert all(len(value) <= 80 and value.isprintable() for value in values.values())
 
 
 def test_clean_roster_has_no_problem() -> None:
-    codes = "git-1 py-1 sql-1 web-2 ops-2 a11y-1 backend-cert mentor".split()
+    codes = [
+        "git-1",
+        "py-1",
+        "sql-1",
+        "web-2",
+        "ops-2",
+        "a11y-1",
+        "backend-cert",
+        "mentor",
+    ]
 
     roster = parse_roster(
         (SAMPLES / "roster.csv").read_bytes(),
@@ -77,7 +86,7 @@ def test_clean_roster_has_no_problem() -> None:
         today=TODAY,
     )
 
-    assert (240, ()) == (len(roster.rows), roster.problems)
+    assert (len(roster.rows), roster.problems) == (240, ())
 
 
 @pytest.mark.parametrize(
@@ -111,13 +120,13 @@ def test_spreadsheet_habits_are_read() -> None:
     )
 
     (row,) = roster.rows
-    assert ("py-1", "Amina Okafor", "amina@example.com", "88") == (
+    assert (
         row.achievement,
-        row.name,
-        row.email,
-        row.score,
-    )
-    assert () == roster.problems
+        row.award.name,
+        row.award.email,
+        row.award.score,
+    ) == ("py-1", "Amina Okafor", "amina@example.com", "88")
+    assert roster.problems == ()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,9 @@ def test_any_text_below_the_header_gives_rows_problems_or_one_error(body: str) -
         roster = read(HEADER + body.encode("utf-8", "replace").decode())
     except MalformedError:
         return
-    assert all(row.email == row.email.strip().lower() for row in roster.rows)
+    assert all(
+        row.award.email == row.award.email.strip().lower() for row in roster.rows
+    )
     assert all(
         problem.reason and problem.value.isprintable() for problem in roster.problems
     )
