@@ -1,0 +1,323 @@
+"""
+`python -m anchor_worker`: seals batches and carries the ledger's transactions to the chain.
+
+Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 no node answers at start,
+78 the configuration is missing something or contradicts the chain or the database.
+"""
+
+import argparse
+import json
+import logging
+import os
+import resource
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from anchor_worker.confirm import Confirmer
+from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.seal import BatchLimits, Sealer
+from anchor_worker.submit import FeePolicy, Submitter
+from ledger.chain.node import ChainNode, Node, check_chain
+from ledger.chain.sender import KeystoreSigner
+from ledger.config import Settings
+from ledger.errors import ChainUnavailable, Conflict, KeystoreError, SettingError
+from ledger.store import chains
+from ledger.store.database import Database
+from ledger.store.records import Chain, ChainTxState, WorkerReport
+
+USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
+
+_GWEI = 10**9
+_log = logging.getLogger("anchor_worker")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker; answers the exit code."""
+    options = _parser().parse_args(arguments)
+    # A core dump would hold the sender's private key.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _log_to_stderr()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        return _run(options, Settings.from_environment(), stop)
+    except (SettingError, KeystoreError, Conflict) as error:
+        _log.critical("%s", error)
+        return CONFIGURATION
+    except ChainUnavailable as error:
+        _log.critical("no node answers: %s", error)
+        return UNAVAILABLE
+
+
+def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event) -> int:
+    """Check everything, write nothing before that, then work."""
+    nodes, chain = _connect(settings)
+    sender = settings.sender()
+    max_fee = int(options.max_fee_gwei * _GWEI)
+    signer = KeystoreSigner(
+        sender.secret,
+        chain_id=chain.chain_id,
+        recipients=[chain.anchor_registry, chain.issuer_registry],
+        max_fee=max_fee,
+    )
+    with (
+        closing(Database.open(settings.database_url)) as database,
+        _progress() as observe,
+    ):
+        with database.begin() as tx:
+            chains.record(tx, chain)
+        _log.info(
+            "started",
+            extra={
+                "chain": chain.chain_id,
+                "test": chain.test,
+                "sender": signer.address,
+                "balance_wei": nodes[0].balance(signer.address),
+            },
+        )
+        age = timedelta(seconds=0 if options.once else options.batch_age)
+        policy = FeePolicy(
+            max_fee=max_fee,
+            bump_after=options.bump_after,
+            resend_after=timedelta(seconds=options.resend_after),
+        )
+        worker = Worker(
+            database,
+            chain,
+            nodes,
+            Steps(
+                Confirmer(database, chain.chain_id, signer.address, clock=_now),
+                Sealer(database, chain, BatchLimits(options.batch_size, age)),
+                Submitter(database, chain.chain_id, signer, policy=policy, clock=_now),
+            ),
+            sender=signer.address,
+            # New at every start: a lease must not be mistaken for one's own.
+            owner=f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
+            rhythm=Rhythm(poll=options.poll, lease=options.lease, once=options.once),
+            clock=_now,
+            observe=observe,
+        )
+        return int(worker.run(stop))
+
+
+def _connect(settings: Settings) -> tuple[list[ChainNode], Chain]:
+    """The nodes that answer first, and the chain that they are checked to be on."""
+    nodes: list[ChainNode] = [Node(url) for url in settings.rpc_urls]
+    answering: list[ChainNode] = []
+    silent: list[ChainNode] = []
+    chain: Chain | None = None
+    last: ChainUnavailable | None = None
+    for node in nodes:
+        try:
+            chain = chain or _chain(settings, node)
+            check_chain(
+                node,
+                chain_id=chain.chain_id,
+                genesis_hash=chain.genesis_hash,
+                anchor_registry=chain.anchor_registry,
+                issuer_registry=chain.issuer_registry,
+            )
+        except ChainUnavailable as error:
+            _log.warning("a node does not answer: %s", error)
+            silent.append(node)
+            last = error
+        else:
+            answering.append(node)
+    if chain is None or not answering:
+        raise last or ChainUnavailable("no node is configured")
+    return [*answering, *silent], chain
+
+
+def _chain(settings: Settings, node: ChainNode) -> Chain:
+    network = settings.network(node.chain_id())
+    return Chain(
+        chain_id=network.chain_id,
+        genesis_hash=network.genesis_hash,
+        anchor_registry=network.anchor_registry,
+        issuer_registry=network.issuer_registry,
+        test=network.test,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - entry points own the clock
+
+
+# -------------------------------------------------------------------- arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m anchor_worker",
+        description="Seals batches and carries the ledger's transactions to the chain.",
+        epilog="Settings come from PERDURE_DATABASE_URL, PERDURE_RPC_URLS, PERDURE_NETWORKS,"
+        " PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE. Exit codes: 0 done, 1 an"
+        " operator has to look, 64 wrong usage, 69 no node answers, 78 configuration.",
+    )
+    limits, policy, rhythm = BatchLimits(), FeePolicy(), Rhythm()
+    add = parser.add_argument
+    add(
+        "--once", action="store_true", help="seal at once, end when everything is final"
+    )
+    add(
+        "--batch-size",
+        type=_number(int, 1, 1_000_000),
+        default=limits.size,
+        metavar="N",
+        help="credentials that make a batch full (%(default)s)",
+    )
+    add(
+        "--batch-age",
+        type=_number(float, 0, 86_400),
+        default=limits.age.total_seconds(),
+        metavar="SECONDS",
+        help="longest wait of a credential for its batch (%(default)s)",
+    )
+    add(
+        "--max-fee-gwei",
+        type=_gwei,
+        default=Decimal(policy.max_fee) / _GWEI,
+        metavar="GWEI",
+        help="never pay more for a unit of gas (%(default)s)",
+    )
+    add(
+        "--bump-after",
+        type=_number(int, 1, 100_000),
+        default=policy.bump_after,
+        metavar="BLOCKS",
+        help="raise fees after so many blocks without a receipt (%(default)s)",
+    )
+    add(
+        "--resend-after",
+        type=_number(float, 0, 86_400),
+        default=policy.resend_after.total_seconds(),
+        metavar="SECONDS",
+        help="send the same bytes again so often (%(default)s)",
+    )
+    add(
+        "--poll",
+        type=_number(float, 0.01, 3_600),
+        default=rhythm.poll,
+        metavar="SECONDS",
+        help="pause between two looks at the chain (%(default)s)",
+    )
+    add(
+        "--lease",
+        type=_number(float, 0.1, 3_600),
+        default=rhythm.lease,
+        metavar="SECONDS",
+        help="how long a dead worker keeps a standby waiting (%(default)s)",
+    )
+    return parser
+
+
+def _number(
+    kind: type[int] | type[float], least: float, most: float
+) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"between {least} and {most}")
+        return value
+
+    parse.__name__ = "number"  # argparse names it: "invalid number value: 'x'"
+    return parse
+
+
+def _gwei(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise argparse.ArgumentTypeError("a number of gwei") from error
+    if not value.is_finite() or not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError("between 0 and 1000000")
+    return value
+
+
+# -------------------------------------------------------------------- logs and progress
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: whatever a value holds, it cannot begin a new line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        entry |= {
+            name: each for name, each in vars(record).items() if name not in _PLAIN
+        }
+        return json.dumps(entry, default=str)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    # Ours alone: what libraries log may hold addresses with access keys in them.
+    _log.handlers = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[WorkerReport], None]]:
+    """A bar for a person in front of a terminal; nothing in a log file."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("transactions final"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def observe(report: WorkerReport) -> None:
+            progress.update(
+                task,
+                completed=report.chain_txs[ChainTxState.FINAL],
+                total=sum(report.chain_txs.values()),
+                description=f"{report.waiting} credentials wait",
+            )
+
+        # Now that rich stands before stderr: a log line goes above the bar, not through it.
+        _log_to_stderr()
+        yield observe
+    _log_to_stderr()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""
+Confirm: the chain decides what has happened, and only at `finalized`.
+
+    in_progress, sent -> mined   a receipt for any of our hashes, in a canonical block
+    mined -> final               that block is finalized; the registry's own word is stored
+    mined -> reverted            finalized with status 0: for the operator
+    mined -> sent                the block is gone, the nonce and the bytes stay
+    final -> sent                the chain broke its own promise: critical, never silently
+
+The count at `finalized` is read before the receipts: in the other order a block that comes in
+between makes our own transaction look like somebody else's.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from ledger.chain.node import Block, ChainNode, Receipt
+from ledger.chain.registry import AnchorRegistry, IssuerRegistry
+from ledger.errors import ChainRejected, ChainUnavailable
+from ledger.store import batches, chain_txs, issuers
+from ledger.store.database import Database, Transaction
+from ledger.store.records import Anchored, ChainTx, ChainTxKind, ChainTxState, Lease
+
+#: So many rounds in a row a used nonce has to be without any of our receipts.
+PATIENCE = 5
+#: So many of the newest final transactions are looked at again.
+WATCHED_FINALS = 64
+
+_MANY = 10_000
+_ALL = 1_000_000
+_UNDER_WAY = (ChainTxState.IN_PROGRESS, ChainTxState.SENT, ChainTxState.MINED)
+_log = logging.getLogger("anchor_worker.confirm")
+
+#: Writes what the registry said about a transaction that has become final.
+_Record = Callable[[Transaction], None]
+
+
+class Confirmer:
+    """Follows the transactions of one sender on one chain."""
+
+    def __init__(
+        self,
+        database: Database,
+        chain_id: int,
+        sender: str,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._chain_id = chain_id
+        self._sender = sender
+        self._clock = clock
+        self._missing: dict[UUID, int] = {}
+        self._watched: deque[UUID] | None = None
+
+    def step(self, node: ChainNode, lease: Lease) -> bool:
+        """Look at everything under way once. True if anything moved.
+
+        Raises ChainRejected if a nonce of ours was used by somebody else.
+        """
+        finalized = node.block("finalized")
+        count = node.nonce(self._sender, finalized.number)
+        worked = self._watch_finals(node, lease)
+        for row in self._under_way():
+            receipt = self._receipt(node, row)
+            if receipt is None:
+                worked |= self._without_receipt(lease, row, count)
+                continue
+            self._missing.pop(row.id, None)
+            if receipt.block_number <= finalized.number:
+                worked |= self._settle(node, lease, row, receipt, finalized)
+            elif (row.block_number, row.block_hash) != (
+                receipt.block_number,
+                receipt.block_hash,
+            ):
+                with self._database.begin() as tx:
+                    self._mined(tx, lease, row, receipt)
+                _log.info("mined", extra=_about(row) | {"block": receipt.block_number})
+                worked = True
+        return worked
+
+    def _under_way(self) -> list[ChainTx]:
+        with self._database.read() as tx:
+            rows = chain_txs.in_state(tx, self._chain_id, _UNDER_WAY, _MANY)
+        ours = [row for row in rows if row.sender == self._sender]
+        return sorted(ours, key=lambda row: row.nonce or 0)
+
+    def _receipt(self, node: ChainNode, row: ChainTx) -> Receipt | None:
+        """The receipt of any attempt; the dearest is asked for first, it most likely won."""
+        with self._database.read() as tx:
+            attempts = chain_txs.attempts(tx, row.id)
+        for attempt in reversed(attempts):
+            receipt = node.receipt(attempt.hash)
+            if receipt is not None:
+                if (receipt.to, receipt.data) != (row.to, row.data):
+                    raise ChainUnavailable(
+                        f"{node.name} gives a receipt for another call than ours"
+                    )
+                return receipt
+        return None
+
+    def _without_receipt(self, lease: Lease, row: ChainTx, count: int) -> bool:
+        if row.state is ChainTxState.MINED:
+            _log.warning("the block is gone, sending again", extra=_about(row))
+            self._send_again(lease, row)
+            return True
+        if row.nonce is not None and count > row.nonce:
+            # One null answer from a faulty node must not raise this alarm.
+            self._missing[row.id] = self._missing.get(row.id, 0) + 1
+            if self._missing[row.id] >= PATIENCE:
+                raise ChainRejected(
+                    f"nonce {row.nonce} of {self._sender} is used, finally, and by none of"
+                    " our transactions: the account is used elsewhere"
+                )
+        else:
+            self._missing.pop(row.id, None)
+        return False
+
+    def _send_again(self, lease: Lease, row: ChainTx) -> None:
+        # The head counts anew from the block that was lost, so that fees are not raised for
+        # a transaction that was cheap enough to be mined.
+        head = row.block_number if row.block_number is not None else 0
+        with self._database.begin() as tx:
+            chain_txs.advance(
+                tx,
+                lease,
+                row.id,
+                row.state,
+                ChainTxState.SENT,
+                now=self._clock(),
+                sent_block=head,
+            )
+            if row.state is ChainTxState.FINAL and row.kind is ChainTxKind.ANCHOR:
+                batches.forget_anchor(tx, UUID(row.subject), row.chain_id)
+
+    def _mined(
+        self, tx: Transaction, lease: Lease, row: ChainTx, receipt: Receipt
+    ) -> None:
+        """Note a receipt, also when the transaction moved to another block."""
+        now = self._clock()
+        state = row.state
+        if state is ChainTxState.MINED:
+            chain_txs.advance(tx, lease, row.id, state, ChainTxState.SENT, now=now)
+            state = ChainTxState.SENT
+        chain_txs.advance(
+            tx,
+            lease,
+            row.id,
+            state,
+            ChainTxState.MINED,
+            now=now,
+            block_number=receipt.block_number,
+            block_hash=receipt.block_hash,
+            tx_hash=receipt.tx_hash,
+        )
+
+    # ---------------------------------------------------------------- rule D: final
+
+    def _settle(  # noqa: PLR0917 - a row, its receipt, and the block that makes it final
+        self,
+        node: ChainNode,
+        lease: Lease,
+        row: ChainTx,
+        receipt: Receipt,
+        finalized: Block,
+    ) -> bool:
+        new = ChainTxState.FINAL if receipt.succeeded else ChainTxState.REVERTED
+        record = (
+            self._registrys_word(node, row, finalized)
+            if receipt.succeeded
+            else _nothing
+        )
+        if record is None:
+            _log.critical(
+                "mined and finalized, and yet the registry does not know it",
+                extra=_about(row) | {"block": receipt.block_number},
+            )
+            return False
+        # The receipt, the state and what the registry says become known together.
+        with self._database.begin() as tx:
+            self._mined(tx, lease, row, receipt)
+            chain_txs.advance(
+                tx, lease, row.id, ChainTxState.MINED, new, now=self._clock()
+            )
+            record(tx)
+        extra = _about(row) | {
+            "block": receipt.block_number,
+            "gas_used": receipt.gas_used,
+        }
+        if receipt.succeeded:
+            self._finals().append(row.id)
+            _log.info("final", extra=extra)
+        else:
+            _log.critical(
+                "the contract refused it: reverted, for the operator", extra=extra
+            )
+        return True
+
+    def _registrys_word(
+        self, node: ChainNode, row: ChainTx, finalized: Block
+    ) -> _Record | None:
+        """What to store, read from the registry at the finalized block; None: not there.
+
+        A stranger may have anchored our root first, or carried our signed act: the time in
+        the slot is then earlier than our transaction's, and it is the one that counts.
+        """
+        match row.kind:
+            case ChainTxKind.ANCHOR:
+                return self._anchored(node, row, finalized)
+            case ChainTxKind.REGISTER:
+                return self._registered(node, row, finalized)
+            case ChainTxKind.ADD_KEY:
+                return self._key_opened(node, row, finalized)
+            case ChainTxKind.CLOSE:
+                return self._closed(node, row, finalized)
+            case _:
+                return _nothing
+
+    def _anchored(self, node: ChainNode, row: ChainTx, at: Block) -> _Record | None:
+        batch_id = UUID(row.subject)
+        with self._database.read() as tx:
+            root = batches.get(tx, batch_id).sealed_root
+        slot = AnchorRegistry(node, row.to).anchored_at(root, at.number)
+        if slot is None:
+            return None
+        anchored = Anchored(row.chain_id, row.to, slot.block_number, slot.time)
+        return lambda tx: batches.record_anchor(tx, batch_id, anchored)
+
+    def _registered(self, node: ChainNode, row: ChainTx, at: Block) -> _Record | None:
+        organisation_id = UUID(row.subject)
+        with self._database.read() as tx:
+            issuer_id = issuers.of(tx, organisation_id).issuer_id
+        issuer = IssuerRegistry(node, row.to).issuer(issuer_id, at.number)
+        if issuer is None:
+            return None
+        registered_at = issuer.registered_at
+        return lambda tx: issuers.mark_registered(tx, organisation_id, registered_at)
+
+    def _key_opened(self, node: ChainNode, row: ChainTx, at: Block) -> _Record | None:
+        # addKey(bytes32 id, bytes32 key, ...)
+        organisation_id, issuer_id = UUID(row.subject), row.data[4:36]
+        key_id = row.data[36:68]
+        registry = IssuerRegistry(node, row.to)
+        opened = registry.key_opened_at(issuer_id, key_id, at.number)
+        if opened is None:
+            return None
+        return lambda tx: issuers.mark_key_opened(tx, organisation_id, key_id, opened)
+
+    def _closed(self, node: ChainNode, row: ChainTx, at: Block) -> _Record | None:
+        # close(bytes32 id, ...)
+        organisation_id, issuer_id = UUID(row.subject), row.data[4:36]
+        issuer = IssuerRegistry(node, row.to).issuer(issuer_id, at.number)
+        if issuer is None or issuer.closed_at is None:
+            return None
+        closed_at = issuer.closed_at
+        return lambda tx: issuers.mark_closed(tx, organisation_id, closed_at)
+
+    # ---------------------------------------------------------------- rule E: final, and gone
+
+    def _finals(self) -> deque[UUID]:
+        if self._watched is None:
+            with self._database.read() as tx:
+                rows = chain_txs.in_state(
+                    tx, self._chain_id, [ChainTxState.FINAL], _ALL
+                )
+            newest = sorted(
+                (row for row in rows if row.sender == self._sender),
+                key=lambda row: row.nonce or 0,
+            )
+            self._watched = deque((row.id for row in newest), maxlen=WATCHED_FINALS)
+        return self._watched
+
+    def _watch_finals(self, node: ChainNode, lease: Lease) -> bool:
+        """Newest first: a block that is still there vouches for everything before it."""
+        finals = self._finals()
+        worked = False
+        while finals:
+            with self._database.read() as tx:
+                row = chain_txs.get(tx, finals[-1])
+            if row.state is ChainTxState.FINAL and row.block_number is not None:
+                if node.block(row.block_number).hash == row.block_hash:
+                    return worked
+                _log.critical(
+                    "a finalized block is gone; the transaction is followed again",
+                    extra=_about(row) | {"block": row.block_number},
+                )
+                self._send_again(lease, row)
+                worked = True
+            finals.pop()
+        return worked
+
+
+def _nothing(_: Transaction) -> None:
+    """Nothing beyond the state itself."""
+
+
+def _about(row: ChainTx) -> dict[str, object]:
+    return {"chain_tx": str(row.id), "kind": row.kind.value, "nonce": row.nonce}

@@ -1,0 +1,202 @@
+"""
+The loop: take the lease, confirm, seal, submit, and again.
+
+There is no recovery code. What a crash left behind is found in the database by the same steps
+at the next round, in this process or in another. Two workers may run: the one without the
+lease stands by.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from anchor_worker.confirm import Confirmer
+from anchor_worker.seal import Sealer
+from anchor_worker.submit import Submitter
+from ledger.chain.node import ChainNode, check_identity
+from ledger.errors import (
+    ChainRejected,
+    ChainUnavailable,
+    Conflict,
+    KeystoreError,
+    ProofError,
+    StoreError,
+)
+from ledger.store import leases, reports
+from ledger.store.database import Database
+from ledger.store.records import Chain, ChainTxState, Lease, WorkerReport
+
+_log = logging.getLogger("anchor_worker.loop")
+
+_LONGEST_PAUSE = 60.0
+_UNDER_WAY = (
+    ChainTxState.SEALED,
+    ChainTxState.IN_PROGRESS,
+    ChainTxState.SENT,
+    ChainTxState.MINED,
+)
+_FAILED = (ChainTxState.REVERTED, ChainTxState.FATAL)
+
+
+class Ending(IntEnum):
+    """Why the loop ended, as the exit code of the process."""
+
+    DONE = 0  #: asked to stop, or (once) everything is at rest and went well
+    OPERATOR = (
+        1  #: somebody has to look: nonces used elsewhere, or a transaction failed
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often the loop looks, for how long it holds the lease, and whether it ends."""
+
+    poll: float = 2.0
+    lease: float = 60.0
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The three steps; they know each other only through the database."""
+
+    confirmer: Confirmer
+    sealer: Sealer
+    submitter: Submitter
+
+
+class Worker:
+    """One chain, one sender, one process."""
+
+    def __init__(  # noqa: PLR0913 - what the process is made of
+        self,
+        database: Database,
+        chain: Chain,
+        nodes: Sequence[ChainNode],
+        steps: Steps,
+        *,
+        sender: str,
+        owner: str,
+        rhythm: Rhythm,
+        clock: Callable[[], datetime],
+        observe: Callable[[WorkerReport], None] = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._chain = chain
+        self._nodes = list(nodes)
+        self._steps = steps
+        self._sender = sender
+        self._owner = owner
+        self._rhythm = rhythm
+        self._clock = clock
+        self._observe = observe
+        self._lease: Lease | None = None
+        self._standing_by = False
+
+    def run(self, stop: threading.Event) -> Ending:
+        """Work until asked to stop. Raises SettingError if every node left our chain."""
+        failed_before = self._failed(self._report())
+        failures = 0
+        try:
+            while not stop.is_set():
+                worked = False
+                try:
+                    worked = self.round()
+                    failures = 0
+                    ending = self._ending(worked, failed_before)
+                except Conflict as error:
+                    # Somebody else moved a row first, or our lease ran out: look again.
+                    _log.info("again: %s", error)
+                    ending = None
+                except ChainUnavailable as error:
+                    failures += 1
+                    _log.warning("chain unavailable: %s", error)
+                    self._nodes.append(self._nodes.pop(0))
+                    ending = None
+                except (StoreError, KeystoreError) as error:
+                    failures += 1
+                    _log.error("cannot work now: %s", error)
+                    ending = None
+                except (ChainRejected, ProofError) as error:
+                    _log.critical("stopped: %s", error)
+                    return Ending.OPERATOR
+                if ending is not None:
+                    return ending
+                if not worked:
+                    stop.wait(self._pause(failures))
+        finally:
+            self._release()
+        return Ending.DONE
+
+    def round(self) -> bool:
+        """Every step once. True if anything moved; raises whatever a step raises."""
+        node = self._nodes[0]
+        # Before any send: the address may lead to another node than a moment ago.
+        check_identity(node, self._chain.chain_id, self._chain.genesis_hash)
+        lease = self._take()
+        if lease is None:
+            return False
+        worked = self._steps.confirmer.step(node, lease)
+        worked |= self._steps.sealer.step(lease, self._clock()) is not None
+        worked |= self._steps.submitter.step(node, lease)
+        return worked
+
+    def _take(self) -> Lease | None:
+        with self._database.begin() as tx:
+            self._lease = leases.take(
+                tx,
+                self._chain.chain_id,
+                self._sender,
+                owner=self._owner,
+                seconds=self._rhythm.lease,
+                now=self._clock(),
+            )
+        if self._standing_by != (self._lease is None):
+            self._standing_by = self._lease is None
+            _log.info(
+                "standing by" if self._standing_by else "working",
+                extra={"owner": self._owner},
+            )
+        return self._lease
+
+    def _release(self) -> None:
+        if self._lease is None:
+            return
+        try:
+            with self._database.begin() as tx:
+                leases.release(tx, self._lease)
+        except StoreError as error:
+            _log.warning("the lease stays until it expires: %s", error)
+
+    def _ending(self, worked: bool, failed_before: int) -> Ending | None:
+        report = self._report()
+        self._observe(report)
+        if not self._rhythm.once or worked:
+            return None
+        failed = self._failed(report)
+        under_way = sum(report.chain_txs[state] for state in _UNDER_WAY)
+        # A nonce that no node takes blocks all that follow: waiting would never end.
+        blocked = report.chain_txs[ChainTxState.FATAL] and not sum(
+            report.chain_txs[state] for state in _UNDER_WAY[1:]
+        )
+        if report.waiting or (under_way and not blocked):
+            return None
+        return Ending.OPERATOR if failed > failed_before or under_way else Ending.DONE
+
+    def _report(self) -> WorkerReport:
+        with self._database.read() as tx:
+            return reports.worker_report(tx, self._chain.chain_id)
+
+    def _failed(self, report: WorkerReport) -> int:
+        return sum(report.chain_txs[state] for state in _FAILED)
+
+    def _pause(self, failures: int) -> float:
+        """Longer after each failure, and never in step with others."""
+        longest = min(self._rhythm.poll * 2.0 ** min(failures, 10), _LONGEST_PAUSE)
+        if not failures:
+            return longest
+        return longest * (0.5 + secrets.randbelow(1_000) / 2_000)

@@ -1,0 +1,73 @@
+"""Seal: waiting credentials become one batch, whose root is proved before it is stored."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from anchor_worker import tree
+from ledger.chain import acts
+from ledger.store import batches, credentials, leases
+from ledger.store.database import Database
+from ledger.store.records import Batch, Chain, Lease, Member
+
+_log = logging.getLogger("anchor_worker.seal")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """A batch is sealed once it is full, or once its oldest credential has waited so long."""
+
+    size: int = 50_000
+    age: timedelta = timedelta(seconds=600)
+
+
+class Sealer:
+    """Seals batches of one chain. Owns nothing: what it decides on is in the database."""
+
+    def __init__(self, database: Database, chain: Chain, limits: BatchLimits) -> None:
+        self._database = database
+        self._chain = chain
+        self._limits = limits
+
+    def step(self, lease: Lease, now: datetime) -> Batch | None:
+        """Seal one batch if one is due. Raises Conflict if somebody else was faster."""
+        with self._database.read() as tx:
+            oldest = credentials.oldest_waiting(tx, self._chain.chain_id)
+            if oldest is None:
+                return None
+            waiting = credentials.waiting(tx, self._chain.chain_id, self._limits.size)
+        if len(waiting) < self._limits.size and now - oldest < self._limits.age:
+            return None
+
+        # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.
+        leaves = [leaf for _, leaf in waiting]
+        built = tree.build(leaves)
+        tree.check_tree(built, leaves)
+        batch = Batch(
+            id=uuid4(),
+            chain_id=self._chain.chain_id,
+            sealed_root=built.sealed_root,
+            tree_size=built.size,
+            sealed_at=now,
+        )
+        members = [
+            Member(credential_id, index, path)
+            for index, ((credential_id, _), path) in enumerate(
+                zip(waiting, built.paths(), strict=True)
+            )
+        ]
+        act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
+        # Members, places, paths, root and the act that anchors it: all of it or nothing.
+        with self._database.begin() as tx:
+            leases.hold(tx, lease, now=now)
+            batches.seal(tx, batch, members, to=act.to, data=act.data, gas=act.gas)
+        _log.info(
+            "sealed a batch",
+            extra={
+                "batch": str(batch.id),
+                "credentials": batch.tree_size,
+                "root": batch.sealed_root.hex(),
+            },
+        )
+        return batch
