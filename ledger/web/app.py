@@ -1,0 +1,96 @@
+"""The web application, put together from ready-made edges."""
+
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.staticfiles import StaticFiles
+
+from ledger.web.api import (
+    achievements,
+    api_keys,
+    credentials,
+    health,
+    issuer,
+    organisation,
+    rosters,
+    status_lists,
+    verification,
+)
+from ledger.web.edges import LedgerEdges
+from ledger.web.envelope import Envelope
+from ledger.web.pages import achievement, documentation, home, roster_help
+from ledger.web.problems import add_problem_handlers
+from ledger.web.schemas import Problem
+from ledger.web.strict import StrictRoute
+
+VERSION: Final = "1"
+API: Final = "/api/v1"
+#: Files that are checked at the same time, of some forty threads.
+VERIFICATIONS: Final = 8
+
+_DESCRIPTION: Final = (
+    "Issue Open Badges that still verify when the school that issued them is gone. Every"
+    " request acts for the one organisation whose API key it carries. A POST that writes"
+    " takes an Idempotency-Key: repeated with the same key it has one effect and gets the"
+    " same answer. Problems are RFC 9457 documents. Members are camelCase, times are UTC."
+)
+
+
+def create_app(edges: LedgerEdges) -> FastAPI:
+    """Make the application. It reads no environment and opens nothing by itself."""
+    app = FastAPI(
+        title="Perdure",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,  # FastAPI's own pages load scripts from another site
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+        # `/credentials/` is another address than `/credentials`: not there, no redirect.
+        redirect_slashes=False,
+    )
+    app.state.edges = edges
+    app.state.verifier_slots = BoundedSemaphore(VERIFICATIONS)
+    app.router.route_class = StrictRoute
+    app.add_middleware(Envelope)
+    add_problem_handlers(app)
+
+    api = APIRouter(prefix=API, route_class=StrictRoute)
+    for nouns in (
+        organisation,
+        issuer,
+        achievements,
+        credentials,
+        rosters,
+        api_keys,
+        verification,
+    ):
+        api.include_router(nouns.router)
+    app.include_router(api)
+    app.include_router(status_lists.router)
+    app.include_router(health.router)
+    for pages in (home, roster_help, documentation, achievement):
+        app.include_router(pages.router)
+    static = StaticFiles(directory=Path(__file__).parent / "static")
+    app.mount("/static", static, name="static")
+
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        # Named by every problem response; no route returns it as a model.
+        schemas["Problem"] = Problem.model_json_schema()
+        app.openapi_schema = document
+    return app.openapi_schema

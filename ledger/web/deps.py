@@ -1,0 +1,160 @@
+"""
+What endpoints are given: the edges, who is calling, and a desk to work at.
+
+A request with an API key is one transaction. It is committed before the answer is sent, so a
+201 that somebody has seen is on the disk.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Final, TypeAlias, cast
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from ledger.errors import Refused
+from ledger.services.organisations import Caller, authenticate, list_api_keys
+from ledger.store import api_keys, database
+from ledger.store.database import Database
+from ledger.web.edges import LedgerEdges
+from ledger.web.idempotency import Once, Request as OnceRequest
+from ledger.web.problems import IDEMPOTENCY_HEADER, HttpProblem
+
+#: What the work of an endpoint is done in. It hands it on and never looks inside.
+Transaction: TypeAlias = database.Transaction
+
+#: How exact the "last used" of an API key is.
+USE_PRECISION: Final = timedelta(minutes=1)
+
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="perdure"'}
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    bearerFormat="perdure_…",
+    description="An API key of one organisation: `Authorization: Bearer perdure_…`.",
+)
+
+
+def edges_of(request: Request) -> LedgerEdges:
+    """The edges that the application was made with."""
+    return cast("LedgerEdges", request.app.state.edges)
+
+
+Edges = Annotated[LedgerEdges, Depends(edges_of)]
+
+
+def authorised(
+    scopes: SecurityScopes,
+    edges: Edges,
+    presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Caller:
+    """Tell who is calling. Raises HttpProblem: 401 without a valid key, 403 without the scope."""
+    if presented is None:
+        raise HttpProblem(
+            401,
+            "unauthenticated",
+            "Send an API key: Authorization: Bearer perdure_…",
+            headers=CHALLENGE,
+        )
+    try:
+        caller = _authenticate(edges.database, presented.credentials, edges.now())
+    except Refused as error:
+        raise HttpProblem(
+            401, "unauthenticated", "The API key is not valid.", headers=CHALLENGE
+        ) from error
+    check_scopes(caller, scopes.scopes)
+    return caller
+
+
+def _authenticate(ledger: Database, text: str, now: datetime) -> Caller:
+    with ledger.read() as tx:
+        caller = authenticate(tx, text, now)
+        used = {key.id: key.last_used_at for key in list_api_keys(tx, caller)}
+    last = None if caller.key_id is None else used[caller.key_id]
+    # Noting every use to the second would make every reading request a write.
+    if caller.key_id is not None and (last is None or now - last >= USE_PRECISION):
+        with ledger.begin() as tx:
+            api_keys.touch(tx, caller.organisation.id, caller.key_id, now)
+    return caller
+
+
+def check_scopes(caller: Caller, scopes: Sequence[str]) -> None:
+    """Check that a caller's key carries these scopes. Raises HttpProblem (403)."""
+    try:
+        for scope in scopes:
+            caller.require(scope)
+    except Refused as error:
+        raise HttpProblem(403, "forbidden", f"{error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an endpoint serves one caller: the caller, the edges, one instant."""
+
+    caller: Caller
+    edges: LedgerEdges
+    now: datetime
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that cannot write."""
+        return self.edges.database.read()
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction, for what may be asked for twice without harm."""
+        return self.edges.database.begin()
+
+
+@dataclass(frozen=True, slots=True)
+class OnceDesk(Desk):
+    """A desk for a request with an idempotency key."""
+
+    once: Once
+
+
+def _desk(
+    caller: Annotated[Caller, Security(authorised)], edges: Edges
+) -> Desk:  # scopes come from the Security that names this
+    return Desk(caller, edges, edges.now())
+
+
+async def received(
+    request: Request, _caller: Annotated[Caller, Security(authorised)]
+) -> bytes:
+    """The body as it came; not read before the caller is known."""
+    return await request.body()
+
+
+def _once_desk(
+    request: Request,
+    desk: Annotated[Desk, Security(_desk)],
+    body: Annotated[bytes, Security(received)],
+    key: Annotated[
+        str,
+        Header(
+            alias=IDEMPOTENCY_HEADER,
+            min_length=1,
+            max_length=200,
+            pattern=r"^[!-~]+$",
+            description=(
+                "Your own name for this request: a repetition with the same one is answered"
+                " as the first was, and has no effect of its own."
+            ),
+            examples=["2026-11-25-graduation-1"],
+        ),
+    ],
+) -> OnceDesk:
+    route = f"{request.method} {request.scope['route'].path}"
+    named = OnceRequest.of(key, route, request.url.path, body)
+    once = Once(desk.edges, desk.caller, named, desk.now)
+    return OnceDesk(desk.caller, desk.edges, desk.now, once)
+
+
+Reading = Annotated[Desk, Security(_desk, scopes=["read"])]
+Managing = Annotated[Desk, Security(_desk, scopes=["manage"])]
+Checking = Annotated[Desk, Security(_desk, scopes=["issue"])]
+ManagingOnce = Annotated[OnceDesk, Security(_once_desk, scopes=["manage"])]
+IssuingOnce = Annotated[OnceDesk, Security(_once_desk, scopes=["issue"])]
+WithdrawingOnce = Annotated[OnceDesk, Security(_once_desk, scopes=["withdraw"])]

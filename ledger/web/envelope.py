@@ -1,0 +1,86 @@
+"""What surrounds every request: an id, safe headers on the answer, one line in the log."""
+
+import logging
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: For pages: own style, own script files, own pictures, nothing from anywhere else.
+PAGE_POLICY: Final = (
+    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self';"
+    " connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+#: For everything else: whatever a browser makes of it, it runs nothing and loads nothing.
+DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+_FIXED: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_log = logging.getLogger("perdure.web")
+
+
+def request_id(scope: Scope) -> str:
+    """The id of a request, the same in its answer, its problem and its log line."""
+    return str(scope["perdure_request_id"])
+
+
+def secure(scope: Scope, headers: MutableHeaders) -> None:
+    """Set the headers that every answer carries."""
+    html = headers.get("content-type", "").startswith("text/html")
+    headers["Content-Security-Policy"] = PAGE_POLICY if html else DATA_POLICY
+    for name, value in _FIXED.items():
+        headers[name] = value
+    headers["Request-Id"] = request_id(scope)
+    if scope["scheme"] == "https":
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    # An answer may be kept by others only where its endpoint says so.
+    headers.setdefault("Cache-Control", "no-store")
+
+
+class Envelope:
+    """ASGI middleware around every route; the log gets the route's template, never a value."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["perdure_request_id"] = str(uuid4())
+        started = time.perf_counter()
+        status = 500  # what is sent if the application fails before it answers
+
+        async def send_secured(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                secure(scope, MutableHeaders(scope=message))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_secured)
+        finally:
+            _log.info("request", extra=_facts(scope, status, started))
+
+
+def _facts(scope: Scope, status: int, started: float) -> dict[str, Any]:
+    return {
+        "request": request_id(scope),
+        "method": scope["method"],
+        # A path that fits no route is whatever somebody typed.
+        "route": getattr(scope.get("route"), "path", "-"),
+        "status": status,
+        "problem": scope.get("problem"),
+        "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+    }

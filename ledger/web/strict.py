@@ -1,0 +1,79 @@
+"""
+The JSON edge: one strict reader, and a limit on the bytes that are received.
+
+FastAPI reads JSON with a parser that keeps the last of two equal members, takes NaN, and
+fails on a lone surrogate; routes of this class read it with ledger.core.canonical.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope
+
+from ledger.core.canonical import MAX_BYTES, parse
+from ledger.errors import MalformedError
+from ledger.web.problems import HttpProblem
+
+#: Names, in a route's OpenAPI document, the most bytes that its body may have.
+LIMIT: Final = "x-max-body-bytes"
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """Read the body as JSON. Raises HttpProblem (400)."""
+        try:
+            return parse(await self.body())
+        except MalformedError as error:
+            raise HttpProblem(400, "not_json", f"The body: {error}.") from error
+
+
+class StrictRoute(APIRoute):
+    """A route that stops reading at its limit, whatever Content-Length claims."""
+
+    def get_route_handler(
+        self,
+    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler."""
+        inner = super().get_route_handler()
+        limit = int((self.openapi_extra or {}).get(LIMIT, MAX_BYTES))
+
+        async def handle(request: Request) -> Response:
+            _check_encoding(request)
+            receive = _bounded(request.scope, request.receive, limit)
+            return await inner(StrictRequest(request.scope, receive))
+
+        return handle
+
+
+def _check_encoding(request: Request) -> None:
+    # A kilobyte of gzip can be a gigabyte of JSON. Nothing here needs it.
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpProblem(415, "media_type", "Send the body without Content-Encoding.")
+
+
+def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    received = 0
+    announced = Request(scope).headers.get("content-length", "")
+    too_large = HttpProblem(
+        413,
+        "too_large",
+        f"The body has more than {limit} bytes.",
+        headers={"Connection": "close"},
+    )
+
+    async def bounded() -> Message:
+        nonlocal received
+        if announced.isdecimal() and len(announced) < 20 and int(announced) > limit:
+            raise too_large
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise too_large
+        return message
+
+    return bounded
