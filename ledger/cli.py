@@ -906,9 +906,8 @@ def serve(
     ] = 8000,
 ) -> int:
     """Serve the HTTP API and the public pages."""
-    from ledger.verify.rpc import RpcReader
     from ledger.web.app import create_app
-    from ledger.web.edges import LedgerEdges
+    from ledger.web.edges import LedgerEdges, rpc_readers
     from ledger.web.server import run
 
     settings = _settings()
@@ -918,7 +917,7 @@ def serve(
         addresses=_addresses(settings),
         chain=_home_chain(settings),
         networks=settings.networks,
-        readers=[RpcReader(url) for url in settings.rpc_urls],
+        readers=lambda: rpc_readers(settings.rpc_urls),
         trust=None,
         now=_now,
         entropy=secrets.token_bytes,
