@@ -3,7 +3,7 @@ A chain in memory with the contract of a node, for tests of everything that uses
 
 It pools and replaces transactions as geth does, mines, finalizes two blocks behind the head,
 and can be reorganised. Of the registries it knows what the ledger sends and reads first:
-anchor, register, addKey and revoke, and their views. Sends can be broken before and after
+anchor, register, addKey, revoke and close, and their views. Sends can be broken before and after
 they happened, reads can fail: what is not broken on purpose behaves.
 """
 
@@ -45,6 +45,7 @@ class _Issuer:
     registered_at: int
     keys: dict[bytes, tuple[int, int, int, int]] = field(default_factory=dict)
     status: dict[int, int] = field(default_factory=dict)
+    closed_at: int = 0
 
 
 @dataclass
@@ -384,6 +385,8 @@ def _issuer_act(state: _State, data: bytes, header: Block, chain_id: int) -> Non
         _add_key(state, data[4:], header, domain)
     elif data[:4] == _selector(FORMS[ActKind.REVOKE].call):
         _revoke(state, data[4:], header, domain)
+    elif data[:4] == _selector(FORMS[ActKind.CLOSE].call):
+        _close(state, data[4:], header, domain)
     else:
         raise _Revert
 
@@ -423,11 +426,25 @@ def _revoke(state: _State, words: bytes, header: Block, domain: Domain) -> None:
     issuer.status[word] = issuer.status.get(word, 0) | mask
 
 
+def _close(state: _State, words: bytes, header: Block, domain: Domain) -> None:
+    form = FORMS[ActKind.CLOSE]
+    issuer_id, successor, statement, signer, deadline, signature = decode(
+        form.call_types, words
+    )
+    issuer = _open_request(state, issuer_id, deadline, header)
+    values = [issuer_id, successor, statement, deadline]
+    committed = keccak256(encode(["address"], [signer]))
+    request = digest(domain, ActKind.CLOSE, values)
+    if issuer.recovery != committed or _signer(request, signature) != signer:
+        raise _Revert
+    issuer.closed_at = header.time
+
+
 def _open_request(
     state: _State, issuer_id: bytes, deadline: int, header: Block
 ) -> _Issuer:
     issuer = state.issuers.get(issuer_id)
-    if issuer is None or deadline < header.time:
+    if issuer is None or issuer.closed_at or deadline < header.time:
         raise _Revert
     return issuer
 
@@ -448,12 +465,12 @@ def _issuer_view(issuer: _Issuer | None) -> bytes:
     if issuer is None:
         values = ["0x" + "00" * 20, 0, 0, False, *[nothing] * 4, 0]
     else:
-        recorded = issuer.registered_at
+        recorded, closed = issuer.registered_at, issuer.closed_at
         values = [
             issuer.controller,
             recorded,
-            0,
-            False,
+            closed,
+            bool(closed),
             issuer.recovery,
             *[nothing] * 3,
             0,

@@ -14,7 +14,7 @@ from ledger.chain.sender import KeystoreSigner, SignedTransaction, TransactionFi
 from ledger.core.issuer import issuer_id, recovery_commitment
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable
-from tests.anvil import DEV_ADDRESS, OTHER_KEY, Anvil
+from tests.anvil import DEV_ADDRESS, DEV_KEY, OTHER_KEY, Anvil
 
 SENDER_KEY = bytes.fromhex("22" * 32)
 SENDER = address_of(SENDER_KEY)
@@ -278,3 +278,22 @@ def test_fees_follow_the_head(world: World) -> None:
     assert fee.base == world.node.block("latest").base_fee
     assert fee.tip >= 1
     assert world.node.balance(SENDER) > 0
+
+
+def test_only_the_recovery_key_closes_an_issuer(world: World) -> None:
+    controller, recovery = address_of(OTHER_KEY), address_of(DEV_KEY)
+    commitment = recovery_commitment(recovery)
+    identity = issuer_id(31337, controller, commitment, b"\1" * 32, b"\2" * 32)
+    world.carry(acts.register(DOMAIN, controller, commitment, b"\1" * 32, b"\2" * 32))
+
+    outcomes = []
+    for secret in (OTHER_KEY, DEV_KEY):
+        authority = acts.Authority(secret, FOREVER)
+        act = acts.close(DOMAIN, identity, bytes(32), b"\3" * 32, authority)
+        receipt = world.node.receipt(world.carry(act).hash)
+        assert receipt is not None
+        outcomes.append(receipt.succeeded)
+    state = IssuerRegistry(world.node, ISSUER_REGISTRY).issuer(identity, "latest")
+    assert outcomes == [False, True]
+    assert state is not None
+    assert state.closed_at == world.node.block("latest").time
