@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import typer
@@ -16,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ledger.cli import app
-from ledger.core.canonical import Json, parse_object
+from ledger.core.canonical import Json, parse, parse_object
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -331,3 +335,95 @@ def test_licence_is_the_standard_text() -> None:
 
     assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == digest
     assert PYPROJECT["project"]["license"] == "Apache-2.0"
+
+
+# ---------------------------------------------------------------- what is shipped
+
+LOADED = """
+import importlib, json, sys
+before = set(sys.modules)  # what the environment's own start-up files bring
+for name in {modules!r}:
+    importlib.import_module(name)
+new = [module for name, module in sys.modules.items() if name not in before]
+places = [getattr(module, "__file__", None) for module in new]
+print(json.dumps([place for place in places if place]))
+"""
+
+
+def closure(names: Iterable[str]) -> set[str]:
+    """The installed distributions that these requirements bring, directly or not."""
+    todo = [Requirement(name) for name in names]
+    found: set[str] = set()
+    while todo:
+        requirement = todo.pop()
+        extras = requirement.extras or {""}
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name in found and not requirement.extras:
+            continue
+        found.add(name)
+        for line in distribution(name).requires or []:
+            needed = Requirement(line)
+            if needed.marker is None or any(
+                needed.marker.evaluate({"extra": extra}) for extra in extras
+            ):
+                needed.marker = None
+                todo.append(needed)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "modules", [("ledger.cli",), ("ledger.verify", "ledger.verify.__main__")]
+)
+def test_the_bare_package_has_all_that_the_verifier_loads(
+    modules: tuple[str, ...],
+) -> None:
+    """Whoever installs perdure without extras can start the command and verify."""
+    finished = subprocess.run(
+        [sys.executable, "-c", LOADED.format(modules=modules)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    places = parse(finished.stdout.splitlines()[-1])
+    assert isinstance(places, list)
+    owners = packages_distributions()
+    loaded = {
+        canonicalize_name(owner)
+        for place in map(str, places)
+        if "site-packages" in place
+        for owner in owners.get(
+            Path(place.partition("site-packages/")[2]).parts[0].partition(".")[0], []
+        )
+    }
+
+    assert loaded
+    assert loaded - closure(PYPROJECT["project"]["dependencies"]) == set()
+
+
+@pytest.mark.slow
+def test_the_wheel_ships_the_data_it_reads_and_no_tests(tmp_path: Path) -> None:
+    """Built offline, with the locked build tool."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(ZipFile(wheel).namelist())
+    data = {
+        name_of(path)
+        for path in FILES
+        if name_of(path).startswith(("ledger/", "anchor_worker/"))
+    }
+
+    assert data - names == set()
+    assert {name.split("/")[0] for name in names} == {
+        *("ledger", "anchor_worker"),
+        f"perdure-{PYPROJECT['project']['version']}.dist-info",
+    }
+    assert any(name.endswith("licenses/NOTICE") for name in names)
