@@ -105,7 +105,9 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             nodes,
             Steps(
                 Confirmer(database, chain.chain_id, signer.address, clock=_now),
-                Sealer(database, chain, BatchLimits(options.batch_size, age)),
+                Sealer(
+                    database, chain, BatchLimits(options.batch_size, age), clock=_now
+                ),
                 Submitter(database, chain.chain_id, signer, policy=policy, clock=_now),
             ),
             sender=signer.address,

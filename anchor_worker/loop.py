@@ -141,7 +141,7 @@ class Worker:
         if lease is None:
             return False
         worked = self._steps.confirmer.step(node, lease)
-        worked |= self._steps.sealer.step(lease, self._clock()) is not None
+        worked |= self._steps.sealer.step(lease) is not None
         worked |= self._steps.submitter.step(node, lease)
         return worked
 

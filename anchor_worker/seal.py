@@ -1,6 +1,7 @@
 """Seal: waiting credentials become one batch, whose root is proved before it is stored."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -25,19 +26,30 @@ class BatchLimits:
 class Sealer:
     """Seals batches of one chain. Owns nothing: what it decides on is in the database."""
 
-    def __init__(self, database: Database, chain: Chain, limits: BatchLimits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        chain: Chain,
+        limits: BatchLimits,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._chain = chain
         self._limits = limits
+        self._clock = clock
 
-    def step(self, lease: Lease, now: datetime) -> Batch | None:
+    def step(self, lease: Lease) -> Batch | None:
         """Seal one batch if one is due. Raises Conflict if somebody else was faster."""
         with self._database.read() as tx:
             oldest = credentials.oldest_waiting(tx, self._chain.chain_id)
             if oldest is None:
                 return None
             waiting = credentials.waiting(tx, self._chain.chain_id, self._limits.size)
-        if len(waiting) < self._limits.size and now - oldest < self._limits.age:
+        if (
+            len(waiting) < self._limits.size
+            and self._clock() - oldest < self._limits.age
+        ):
             return None
 
         # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.
@@ -49,7 +61,7 @@ class Sealer:
             chain_id=self._chain.chain_id,
             sealed_root=built.sealed_root,
             tree_size=built.size,
-            sealed_at=now,
+            sealed_at=self._clock(),
         )
         members = [
             Member(credential_id, index, path)
@@ -60,7 +72,7 @@ class Sealer:
         act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
         # Members, places, paths, root and the act that anchors it: all of it or nothing.
         with self._database.begin() as tx:
-            leases.hold(tx, lease, now=now)
+            leases.hold(tx, lease, now=self._clock())
             batches.seal(tx, batch, members, to=act.to, data=act.data, gas=act.gas)
         _log.info(
             "sealed a batch",

@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from anchor_worker.seal import BatchLimits, Sealer
+from ledger.errors import Conflict, StoreError
+from ledger.store import credentials, leases
+from ledger.store.database import Database, Transaction
+from ledger.store.records import ChainTxKind, ChainTxState, Lease
+from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, World
+from tests.unit.store import samples
+
+LIMITS = BatchLimits(size=3, age=timedelta(seconds=600))
+
+
+def lease_of(world: World, owner: str = "one") -> Lease:
+    with world.database.begin() as tx:
+        lease = leases.take(
+            tx, CHAIN_ID, SENDER, owner=owner, seconds=60, now=world.clock()
+        )
+    assert lease is not None
+    return lease
+
+
+def waiting(world: World) -> int:
+    with world.database.read() as tx:
+        return len(credentials.waiting(tx, CHAIN_ID, 100))
+
+
+@pytest.fixture
+def sealer(world: World) -> Sealer:
+    return Sealer(world.database, world.record, LIMITS, clock=world.clock)
+
+
+def test_nothing_is_sealed_before_it_is_full_or_old(
+    world: World, sealer: Sealer
+) -> None:
+    lease = lease_of(world)
+
+    assert sealer.step(lease) is None
+    world.issue(2)
+    assert sealer.step(lease) is None
+    assert waiting(world) == 2
+
+
+def test_a_full_batch_is_sealed_at_once_and_no_fuller(
+    world: World, sealer: Sealer
+) -> None:
+    world.issue(4)
+    batch = sealer.step(lease_of(world))
+
+    assert batch is not None
+    assert batch.tree_size == 3
+    assert waiting(world) == 1
+
+
+def test_an_old_credential_waits_no_longer(world: World, sealer: Sealer) -> None:
+    world.issue(1)
+    world.clock.now = samples.NOW + LIMITS.age
+    batch = sealer.step(lease_of(world))
+
+    assert batch is not None
+    assert batch.tree_size == 1
+
+
+def test_every_path_leads_to_the_root_that_is_to_be_anchored(
+    world: World, sealer: Sealer
+) -> None:
+    world.issue(3)
+    batch = sealer.step(lease_of(world))
+
+    assert batch is not None
+    (row,) = world.rows()
+    assert (row.kind, row.state) == (ChainTxKind.ANCHOR, ChainTxState.SEALED)
+    assert (row.subject, row.data[4:]) == (str(batch.id), batch.sealed_root)
+    world.check(at_rest=False)
+
+
+def test_what_is_signed_by_a_key_that_is_not_open_waits(
+    world: World, sealer: Sealer
+) -> None:
+    """An anchor may come early, from anybody; it must not fall before the key's window."""
+    with world.database.begin() as tx:
+        other = samples.add_school(tx, "north", opened=None)
+        credentials.insert(tx, [samples.credential(other, n) for n in range(3)])
+    world.issue(2)
+
+    assert sealer.step(lease_of(world)) is None
+
+
+def test_without_the_lease_nothing_is_sealed(world: World, sealer: Sealer) -> None:
+    world.issue(3)
+    lost = lease_of(world)
+    world.clock.sleep(61)
+    lease_of(world, "two")
+
+    with pytest.raises(Conflict, match="lease"):
+        sealer.step(lost)
+    assert world.rows() == []
+    assert waiting(world) == 3
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_a_broken_commit_seals_all_or_nothing(
+    world: World, sealer: Sealer, fault: str
+) -> None:
+    world.issue(3)
+    lease = lease_of(world)
+    world.database.faults[:] = [fault]
+
+    with pytest.raises(StoreError, match="broken"):
+        sealer.step(lease)
+    assert waiting(world) == (3 if fault == "before" else 0)
+    sealer.step(lease)
+    assert len(world.rows()) == 1
+    world.check(at_rest=False)
+
+
+def test_what_somebody_else_sealed_meanwhile_is_a_conflict(world: World) -> None:
+    """Here the other one seals between our reading and our writing."""
+    world.issue(3)
+    lease = lease_of(world)
+    first = Sealer(world.database, world.record, LIMITS, clock=world.clock)
+    second = Sealer(
+        MeanwhileDatabase.of(world, first, lease),
+        world.record,
+        LIMITS,
+        clock=world.clock,
+    )
+
+    with pytest.raises(Conflict):
+        second.step(lease)
+    assert len(world.rows()) == 1
+    world.check(at_rest=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanwhileDatabase(Database):
+    """Runs something else before its first write."""
+
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, world: World, other: Sealer, lease: Lease) -> "MeanwhileDatabase":
+        inner = world.database
+        work: list[Callable[[], object]] = [lambda: other.step(lease)]
+        return cls(inner.name, inner._writer, inner._reader, work)
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        return Database.begin(self)

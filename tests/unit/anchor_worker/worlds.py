@@ -1,0 +1,260 @@
+"""A school, a chain in memory, and workers that can be broken at every write."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
+from anchor_worker.confirm import Confirmer
+from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.seal import BatchLimits, Sealer
+from anchor_worker.submit import FeePolicy, Submitter
+from ledger.chain.accounts import address_of
+from ledger.chain.acts import Act
+from ledger.chain.memory import MemoryChain
+from ledger.chain.node import ChainNode, SendAnswer
+from ledger.chain.sender import KeystoreSigner, Signer
+from ledger.core.keys import keccak256
+from ledger.core.merkle import InclusionProof, sealed_root
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import StoreError
+from ledger.store import batches, chain_txs, chains, credentials
+from ledger.store.database import Database, Transaction
+from ledger.store.records import (
+    Attempt,
+    Chain,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    NewChainTx,
+    Organisation,
+)
+from tests.unit.store import samples
+
+CHAIN_ID = samples.CHAIN_ID
+SENDER_KEY = bytes.fromhex("22" * 32)
+SENDER = address_of(SENDER_KEY)
+MAX_FEE = 100 * 10**9
+SMALL = BatchLimits(size=4, age=timedelta(0))
+POLICY = FeePolicy(max_fee=MAX_FEE, bump_after=3)
+ONCE = Rhythm(poll=0.0, once=True)
+EVERY_STATE = tuple(ChainTxState)
+
+
+class WitnessChain(MemoryChain):
+    """Notes bytes that arrive and are not in the database (invariant I3)."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+        self.unknown_sends: list[bytes] = []
+
+    def send(self, raw: bytes) -> SendAnswer:
+        with self._database.read() as tx:
+            known = {
+                attempt.hash
+                for row in chain_txs.in_state(tx, CHAIN_ID, EVERY_STATE, 10_000)
+                for attempt in chain_txs.attempts(tx, row.id)
+            }
+        if keccak256(raw) not in known:
+            self.unknown_sends.append(raw)
+        return super().send(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenDatabase(Database):
+    """Fails a write as `faults` says, one entry for each: "before", "after" or "" (works)."""
+
+    faults: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        fault = self.faults.pop(0) if self.faults else ""
+        # Not super(): a slotted dataclass is another class than the one super() looks up.
+        with Database.begin(self) as tx:
+            yield tx
+            if fault == "before":
+                raise StoreError("broken before the commit")
+        if fault == "after":
+            raise StoreError("broken after the commit")
+
+
+@dataclass
+class Clock:
+    """Time that passes when a test says so."""
+
+    now: datetime = samples.NOW + timedelta(seconds=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class World:
+    """One school and one chain; as many workers as a test wants."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = BrokenDatabase(
+            database.name, database._writer, database._reader
+        )
+        self.chain = WitnessChain(database)
+        self.clock = Clock()
+        self.record = Chain(
+            CHAIN_ID,
+            self.chain.genesis_hash(),
+            ANCHOR_REGISTRY,
+            ISSUER_REGISTRY,
+            test=True,
+        )
+        self.signer: Signer = KeystoreSigner(
+            SENDER_KEY,
+            chain_id=CHAIN_ID,
+            recipients=[ANCHOR_REGISTRY, ISSUER_REGISTRY],
+            max_fee=MAX_FEE,
+        )
+        self.issued = 0
+        with database.begin() as tx:
+            chains.record(tx, self.record)
+            self.school: Organisation = samples.add_school(tx)
+
+    def issue(self, count: int) -> None:
+        """Issue credentials that wait to be sealed."""
+        with Database.begin(self.database) as tx:
+            numbers = range(self.issued, self.issued + count)
+            credentials.insert(
+                tx, [samples.credential(self.school, n) for n in numbers]
+            )
+        self.issued += count
+
+    def enqueue(self, act: Act, name: str) -> ChainTx:
+        """Ask for an act of the school."""
+        with Database.begin(self.database) as tx:
+            new = NewChainTx(
+                kind=ChainTxKind(act.kind.value),
+                chain_id=CHAIN_ID,
+                to=act.to,
+                data=act.data,
+                gas=act.gas,
+                subject=str(self.school.id),
+                unique_key=name,
+            )
+            return chain_txs.enqueue(tx, new, self.clock())
+
+    def worker(
+        self,
+        owner: str = "one",
+        *,
+        limits: BatchLimits = SMALL,
+        policy: FeePolicy = POLICY,
+        rhythm: Rhythm = ONCE,
+        nodes: list[ChainNode] | None = None,
+    ) -> Worker:
+        """A process as it is after its start: nothing in memory."""
+        return Worker(
+            self.database,
+            self.record,
+            nodes or [self.chain],
+            Steps(
+                Confirmer(self.database, CHAIN_ID, SENDER, clock=self.clock),
+                Sealer(self.database, self.record, limits, clock=self.clock),
+                Submitter(
+                    self.database,
+                    CHAIN_ID,
+                    self.signer,
+                    policy=policy,
+                    clock=self.clock,
+                ),
+            ),
+            sender=SENDER,
+            owner=owner,
+            rhythm=rhythm,
+            clock=self.clock,
+        )
+
+    def rounds(self, worker: Worker, count: int = 1, *, mine: int = 1) -> None:
+        """So many rounds; blocks and seconds pass after each."""
+        for _ in range(count):
+            worker.round()
+            self.chain.mine(mine)
+            self.clock.sleep(12)
+
+    def rows(self, *states: ChainTxState) -> list[ChainTx]:
+        """Chain transactions in these states, or all."""
+        with self.database.read() as tx:
+            return list(chain_txs.in_state(tx, CHAIN_ID, states or EVERY_STATE, 10_000))
+
+    def states(self) -> list[ChainTxState]:
+        """The state of each chain transaction, in order."""
+        return [row.state for row in self.rows()]
+
+    def attempts(self, row: ChainTx) -> list[Attempt]:
+        """The signed bytes of a row, the cheapest first."""
+        with self.database.read() as tx:
+            return list(chain_txs.attempts(tx, row.id))
+
+    def check(self, *, at_rest: bool = True) -> None:
+        """Every invariant, read from scratch out of the database and the chain."""
+        check_batches(self.database, self.issued if at_rest else None)
+        rows = self.rows()
+        ours = [each for each in self.chain.canonical() if each[0] == SENDER]
+        check_nonces(rows, [nonce for _, nonce, _, _ in ours])
+        assert self.chain.unknown_sends == []
+        for row in rows:
+            assert {(row.to, row.data)} >= {
+                _payload(attempt.raw) for attempt in self.attempts(row)
+            }, "a nonce has two payloads"
+            mined = [data for _, _, data, _ in ours if data == row.data]
+            assert len(mined) <= 1, "sent to the chain twice"
+            if row.state is ChainTxState.FINAL:
+                assert len(mined) == 1
+                assert row.block_number is not None
+                assert self.chain.block(row.block_number).hash == row.block_hash
+        if at_rest:
+            assert {row.state for row in rows} <= {ChainTxState.FINAL}
+
+
+def check_batches(database: Database, issued: int | None) -> None:
+    """Every credential is in one batch at its place, and its path leads to the root."""
+    seen = 0
+    with database.read() as tx:
+        for row in chain_txs.in_state(tx, CHAIN_ID, EVERY_STATE, 10_000):
+            if row.kind is not ChainTxKind.ANCHOR:
+                continue
+            batch = batches.get(tx, UUID(row.subject))
+            assert row.data[4:] == batch.sealed_root
+            for place, member in enumerate(credentials.members(tx, batch.id)):
+                assert member.leaf_index == place
+                assert member.path is not None
+                proof = InclusionProof.from_bytes(place, batch.tree_size, member.path)
+                root = sealed_root(batch.tree_size, proof.root(member.leaf))
+                assert root == batch.sealed_root
+                seen += 1
+            anchored = batches.anchors(tx, batch.id)
+            assert bool(anchored) == (row.state is ChainTxState.FINAL)
+    if issued is not None:
+        assert seen == issued
+
+
+def check_nonces(rows: list[ChainTx], mined: list[int]) -> None:
+    """Nonces are 0..n-1, in the database and on the chain, each given out once."""
+    given = sorted(row.nonce for row in rows if row.nonce is not None)
+    assert given == list(range(len(given)))
+    assert sorted(mined) == list(range(len(mined)))
+    assert len(mined) <= len(given)
+
+
+def alarms(caplog_records: list[logging.LogRecord]) -> list[str]:
+    """What was said at level critical."""
+    return [r.getMessage() for r in caplog_records if r.levelno >= logging.CRITICAL]
+
+
+def _payload(raw: bytes) -> tuple[str, bytes]:
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    return "0x" + bytes(fields["to"]).hex(), bytes(fields["data"])
