@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -501,3 +502,91 @@ def test_gas_is_reported_for_every_act(
         if entry["type"] == "function" and entry["stateMutability"] == "nonpayable"
     ]
     assert {act.partition(",")[0] for act in gas} >= set(functions)
+
+
+# ------------------------------------------------------------------ the specification
+
+SPEC = (ROOT / "docs/spec/contracts.md").read_text()
+
+
+def test_specification_example_is_right() -> None:
+    """Every value of the example, computed here from what the text says of it."""
+    controller = bytes.fromhex("70997970c51812dc3a010c7d01b50e0d17dc79c8")
+    recovery = bytes.fromhex("3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
+    commitment = keccak(bytes(12) + recovery)
+    profile = sha256(b"{}").digest()
+    chain_id = (31337).to_bytes(32)
+    tag = keccak(registries.ISSUER_ID_TAG)
+    parts = (tag, chain_id, bytes(12) + controller, commitment, profile, bytes(32))
+    identity = keccak(b"".join(parts))
+    key = keccak(b"\xed\x01" + b"\x11" * 32)
+    root = sha256(b"root").digest()
+    domain = keccak(
+        keccak(
+            b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+        )
+        + keccak(registries.EIP712_NAME.encode())
+        + keccak(registries.EIP712_VERSION.encode())
+        + chain_id
+        + bytes.fromhex(registries.ISSUER_REGISTRY[2:].rjust(64, "0"))
+    )
+    kind = b"AddKey(bytes32 id,bytes32 key,uint8 role,uint64 until,uint64 deadline)"
+    numbers = b"".join(n.to_bytes(32) for n in (1, 0, 1_800_000_000))
+    request = keccak(keccak(kind) + identity + key + numbers)
+    positions = (
+        mapped(registries.ANCHORS_SLOT, root),
+        mapped(registries.ISSUERS_SLOT, identity),
+        mapped(registries.KEYS_SLOT, identity, key),
+        mapped(registries.STATUS_SLOT, identity, (1).to_bytes(32)),
+        mapped(registries.PROFILES_SLOT, identity, profile),
+        mapped(registries.ENDORSEMENTS_SLOT, b"\xcc" * 32, identity, profile),
+    )
+
+    for value in (commitment, profile, identity, key, root, domain, request):
+        assert f"0x{value.hex()}" in SPEC
+    for position in positions:
+        assert f"0x{position:064x}" in SPEC
+    assert f"0x{keccak(bytes.fromhex('1901') + domain + request).hex()}" in SPEC
+    question = (registries.CHECK_SELECTOR, identity, key, (300).to_bytes(32))
+    lines = "\n      ".join(word.hex() for word in question)
+    assert f"{registries.ISSUER_REGISTRY}\ndata  0x{lines}" in SPEC
+
+
+def test_specification_names_the_addresses_and_code() -> None:
+    for address in (registries.ANCHOR_REGISTRY, registries.ISSUER_REGISTRY):
+        assert f"`{address}`" in SPEC
+    for code_hash in (
+        registries.ANCHOR_REGISTRY_CODE_HASH,
+        registries.ISSUER_REGISTRY_CODE_HASH,
+    ):
+        assert f"`0x{code_hash.hex()}`" in SPEC
+
+
+def test_specification_names_every_view_and_error_with_its_selector() -> None:
+    entries = [
+        entry
+        for name in ("AnchorRegistry", "IssuerRegistry")
+        for entry in artefact(name)["abi"]
+        if entry["type"] == "error" or entry.get("stateMutability") == "view"
+    ]
+
+    for entry in entries:
+        if entry["name"] == "UnknownCall":
+            continue  # described in prose: nobody has to recognise it
+        types = ",".join(member["type"] for member in entry["inputs"])
+        selector = keccak(f"{entry['name']}({types})".encode())[:4].hex()
+        assert entry["name"] in SPEC
+        assert f"`{selector}`" in SPEC, entry["name"]
+
+
+def test_specification_and_source_name_the_same_requests() -> None:
+    source = (ROOT / "contracts/src/IssuerRegistry.sol").read_text()
+    pattern = r"^([A-Z]\w+\(\w+ \w+(?:,\w+ \w+)+\))$"
+    listed = set(re.findall(pattern, SPEC, re.MULTILINE))
+    hashed = set(re.findall(r'keccak256\(\s*"([A-Z]\w+\([^"]*\))"', source))
+
+    assert hashed - listed == {
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    }
+    assert len(listed) == 10
+    assert listed < hashed
