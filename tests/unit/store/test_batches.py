@@ -1,0 +1,188 @@
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from ledger.errors import Conflict, NotFound
+from ledger.store import batches, chain_txs, credentials
+from ledger.store.database import Database
+from ledger.store.records import (
+    Anchored,
+    Batch,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    CredentialRecord,
+    Member,
+    Organisation,
+)
+from tests.unit.store.samples import (
+    CHAIN_ID,
+    NOW,
+    REGISTRY,
+    add_school,
+    batch_of,
+    issue,
+)
+
+ANCHORED = Anchored(CHAIN_ID, REGISTRY, 12, 1_790_000_000)
+
+
+@pytest.fixture
+def school(database: Database) -> Organisation:
+    with database.begin() as tx:
+        return add_school(tx)
+
+
+@pytest.fixture
+def issued(database: Database, school: Organisation) -> list[CredentialRecord]:
+    with database.begin() as tx:
+        return issue(tx, school, 3)
+
+
+def seal(database: Database, batch: Batch, members: list[Member]) -> ChainTx:
+    with database.begin() as tx:
+        return batches.seal(
+            tx, batch, members, to=REGISTRY, data=batch.sealed_root, gas=60_000
+        )
+
+
+def test_sealing_gives_every_member_its_place(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    seal(database, batch, members)
+
+    with database.read() as tx:
+        assert batch == batches.get(tx, batch.id)
+        assert credentials.waiting(tx, CHAIN_ID, 9) == []
+        expected = [
+            replace(r, batch_id=batch.id, leaf_index=m.leaf_index, path=m.path)
+            for r, m in zip(issued, members, strict=True)
+        ]
+        assert expected == list(credentials.members(tx, batch.id))
+
+
+def test_sealing_asks_for_the_anchor(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    anchor = seal(database, batch, members)
+
+    assert anchor.kind is ChainTxKind.ANCHOR
+    assert anchor.state is ChainTxState.SEALED
+    assert anchor.subject == str(batch.id)
+    assert anchor.data == batch.sealed_root
+    assert (anchor.to, anchor.gas) == (REGISTRY, 60_000)
+    with database.read() as tx:
+        assert [anchor] == chain_txs.about(tx, str(batch.id))
+
+
+def test_tree_of_one_has_an_empty_path(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, _ = batch_of(issued[:1])
+    seal(database, batch, [Member(issued[0].id, 0, b"")])
+
+    with database.read() as tx:
+        (member,) = credentials.members(tx, batch.id)
+    assert member.path == b""
+
+
+def test_member_of_another_batch_is_refused_and_nothing_stands(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    seal(database, *batch_of(issued[:1]))
+    batch, members = batch_of(issued)
+
+    with pytest.raises(Conflict, match="1 of 3 credentials are not waiting"):
+        seal(database, batch, members)
+
+    with database.read() as tx:
+        assert len(credentials.waiting(tx, CHAIN_ID, 9)) == 2
+        assert chain_txs.about(tx, str(batch.id)) == []
+        with pytest.raises(NotFound):
+            batches.get(tx, batch.id)
+
+
+def test_stranger_and_member_of_another_chain_are_refused(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    with pytest.raises(Conflict, match="1 of 3"):
+        seal(
+            database,
+            batch,
+            [replace(members[0], credential_id=uuid4()), *members[1:]],
+        )
+    with pytest.raises(Conflict, match="3 of 3"):
+        seal(database, replace(batch, chain_id=1), members)
+
+
+def test_members_must_fill_the_tree(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    for wrong in (
+        members[:2],
+        [*members[:2], replace(members[2], leaf_index=1)],
+        [*members[:2], replace(members[2], leaf_index=3)],
+    ):
+        with pytest.raises(ValueError, match="fill its tree"):
+            seal(database, batch, wrong)
+
+
+def test_root_is_sealed_once(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued[:1])
+    seal(database, batch, members)
+    again, others = batch_of(issued[1:2])
+
+    with pytest.raises(Conflict, match="already sealed"):
+        seal(database, replace(again, sealed_root=batch.sealed_root), others)
+
+
+def test_anchors_come_by_chain(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    seal(database, batch, members)
+    elsewhere = replace(ANCHORED, chain_id=1)
+    with database.begin() as tx:
+        assert batches.anchors(tx, batch.id) == ()
+        batches.record_anchor(tx, batch.id, ANCHORED)
+        batches.record_anchor(tx, batch.id, elsewhere)
+
+        assert (elsewhere, ANCHORED) == batches.anchors(tx, batch.id)
+
+
+def test_latest_reading_of_an_anchor_counts(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    seal(database, batch, members)
+    with database.begin() as tx:
+        batches.record_anchor(tx, batch.id, ANCHORED)
+        batches.record_anchor(tx, batch.id, ANCHORED)
+        later = replace(ANCHORED, block_number=13, time=1_790_000_012)
+        batches.record_anchor(tx, batch.id, later)
+
+        assert (later,) == batches.anchors(tx, batch.id)
+        batches.forget_anchor(tx, batch.id, 1)
+        assert (later,) == batches.anchors(tx, batch.id)
+        batches.forget_anchor(tx, batch.id, CHAIN_ID)
+        assert batches.anchors(tx, batch.id) == ()
+
+
+def test_anchor_of_no_batch_is_refused(database: Database) -> None:
+    with pytest.raises(Conflict), database.begin() as tx:
+        batches.record_anchor(tx, uuid4(), ANCHORED)
+
+
+def test_batch_is_sealed_at_its_own_time(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+
+    assert seal(database, batch, members).created_at == NOW

@@ -1,0 +1,318 @@
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from ledger.errors import Conflict, NotFound
+from ledger.store import chain_txs, leases
+from ledger.store.chain_txs import TRANSITIONS, Values
+from ledger.store.database import Database, Transaction
+from ledger.store.records import ChainTx, ChainTxKind, ChainTxState, Lease
+from tests.unit.store.samples import (
+    CHAIN_ID,
+    NOW,
+    SENDER,
+    Undo,
+    attempt,
+    digest,
+    new_chain_tx,
+)
+
+State = ChainTxState
+OTHER_SENDER = "0x" + "ef" * 20
+RECEIPT = Values(
+    block_number=12, block_hash=digest("block"), tx_hash=digest("transaction")
+)
+
+
+def take(tx: Transaction, owner: str = "one", sender: str = SENDER) -> Lease:
+    lease = leases.take(tx, CHAIN_ID, sender, owner=owner, seconds=600, now=NOW)
+    assert lease is not None
+    return lease
+
+
+def enqueue(tx: Transaction, name: str = "register/riverside") -> ChainTx:
+    return chain_txs.enqueue(tx, new_chain_tx(name), NOW)
+
+
+def in_state(tx: Transaction, lease: Lease, state: State, nonce: int = 0) -> ChainTx:
+    """A row that came to `state` in some lawful way."""
+    row = enqueue(tx, f"{state}/{nonce}")
+    way = {
+        State.SEALED: [],
+        State.IN_PROGRESS: [State.IN_PROGRESS],
+        State.SENT: [State.IN_PROGRESS, State.SENT],
+        State.MINED: [State.IN_PROGRESS, State.MINED],
+        State.FINAL: [State.IN_PROGRESS, State.MINED, State.FINAL],
+        State.REVERTED: [State.IN_PROGRESS, State.REVERTED],
+        State.FATAL: [State.IN_PROGRESS, State.FATAL],
+    }[state]
+    before = State.SEALED
+    for after in way:
+        if after is State.IN_PROGRESS:
+            chain_txs.begin_attempt(tx, lease, attempt(row), nonce=nonce, now=NOW)
+        elif after is State.MINED:
+            chain_txs.advance(tx, lease, row.id, before, after, now=NOW, **RECEIPT)
+        else:
+            chain_txs.advance(tx, lease, row.id, before, after, now=NOW)
+        before = after
+    return chain_txs.get(tx, row.id)
+
+
+def test_new_one_is_sealed_and_has_no_nonce(database: Database) -> None:
+    new = new_chain_tx("anchor/0xabc", ChainTxKind.ANCHOR, "batch")
+    with database.begin() as tx:
+        row = chain_txs.enqueue(tx, new, NOW)
+
+    expected = ChainTx(
+        id=row.id,
+        kind=ChainTxKind.ANCHOR,
+        chain_id=CHAIN_ID,
+        to=new.to,
+        data=new.data,
+        gas=new.gas,
+        subject="batch",
+        unique_key="anchor/0xabc",
+        state=State.SEALED,
+        sender=None,
+        nonce=None,
+        block_number=None,
+        block_hash=None,
+        tx_hash=None,
+        sent_block=None,
+        created_at=NOW,
+    )
+    with database.read() as tx:
+        assert expected == row
+        assert expected == chain_txs.get(tx, row.id)
+
+
+def test_asking_twice_sends_once(database: Database) -> None:
+    """Also with another payload: the first one stands."""
+    new = new_chain_tx("register/riverside")
+    with database.begin() as tx:
+        row = chain_txs.enqueue(tx, new, NOW)
+
+        assert row == chain_txs.enqueue(tx, replace(new, data=b"other"), NOW)
+        elsewhere = chain_txs.enqueue(tx, replace(new, chain_id=1), NOW)
+        assert elsewhere.id != row.id
+
+
+def test_come_in_the_order_of_asking(database: Database) -> None:
+    """A key is added after its issuer is registered, or it would revert."""
+    names = [f"act {n}" for n in (5, 3, 9, 1, 7)]
+    with database.begin() as tx:
+        for name in names:
+            enqueue(tx, name)
+
+        found = chain_txs.in_state(tx, CHAIN_ID, [State.SEALED], 4)
+        assert [row.unique_key for row in found] == names[:4]
+        about = chain_txs.about(tx, "something")
+        assert [row.unique_key for row in about] == names
+
+
+def test_are_found_by_state_and_chain(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        sealed = in_state(tx, lease, State.SEALED)
+        sent = in_state(tx, lease, State.SENT)
+
+        assert [sealed] == chain_txs.in_state(tx, CHAIN_ID, [State.SEALED], 9)
+        both = chain_txs.in_state(tx, CHAIN_ID, [State.SEALED, State.SENT], 9)
+        assert [sealed, sent] == both
+        assert chain_txs.in_state(tx, 1, [State.SEALED], 9) == []
+        assert chain_txs.about(tx, "something else") == []
+
+
+def test_attempt_gives_the_nonce_out(database: Database) -> None:
+    with database.begin() as tx:
+        lease, row = take(tx), enqueue(tx)
+        assert chain_txs.highest_nonce(tx, CHAIN_ID, SENDER) is None
+        first = attempt(row)
+        chain_txs.begin_attempt(tx, lease, first, nonce=7, now=NOW)
+
+        expected = replace(row, state=State.IN_PROGRESS, sender=SENDER, nonce=7)
+        assert expected == chain_txs.get(tx, row.id)
+        assert [first] == chain_txs.attempts(tx, row.id)
+        assert chain_txs.highest_nonce(tx, CHAIN_ID, SENDER) == 7
+        assert chain_txs.highest_nonce(tx, CHAIN_ID, OTHER_SENDER) is None
+        assert chain_txs.highest_nonce(tx, 1, SENDER) is None
+
+
+def test_attempt_begins_once(database: Database) -> None:
+    with database.begin() as tx:
+        lease, row = take(tx), enqueue(tx)
+        chain_txs.begin_attempt(tx, lease, attempt(row), nonce=7, now=NOW)
+
+        with pytest.raises(Conflict, match="no longer sealed"):
+            chain_txs.begin_attempt(tx, lease, attempt(row, tip=2), nonce=8, now=NOW)
+
+
+def test_nonce_has_one_payload(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        in_state(tx, lease, State.SENT, nonce=7)
+        other = enqueue(tx, "other")
+
+    with pytest.raises(Conflict, match="nonce is already used"), database.begin() as tx:
+        chain_txs.begin_attempt(tx, lease, attempt(other), nonce=7, now=NOW)
+
+
+def test_one_of_a_sender_is_in_progress(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        in_state(tx, lease, State.IN_PROGRESS, nonce=7)
+        other = enqueue(tx, "other")
+
+    with pytest.raises(Conflict, match="is in progress"), database.begin() as tx:
+        chain_txs.begin_attempt(tx, lease, attempt(other), nonce=8, now=NOW)
+
+
+def test_other_fees_are_a_further_attempt(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, State.SENT)
+        dearer = attempt(row, tip=2, fee_cap=20)
+        chain_txs.add_attempt(tx, lease, dearer, sent_block=99, now=NOW)
+
+        assert [attempt(row), dearer] == chain_txs.attempts(tx, row.id)
+        assert replace(row, sent_block=99) == chain_txs.get(tx, row.id)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.IN_PROGRESS, State.SENT}))
+def test_nothing_is_added_once_it_is_decided(
+    sqlite_database: Database, state: State
+) -> None:
+    with sqlite_database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, state)
+        dearer = attempt(row, tip=2, fee_cap=20)
+
+        with pytest.raises(Conflict, match="no longer in_progress or sent"):
+            chain_txs.add_attempt(tx, lease, dearer, sent_block=99, now=NOW)
+        assert row == chain_txs.get(tx, row.id)
+
+
+def test_largest_fees_and_blocks_fit(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, State.SENT)
+        dearest = attempt(row, tip=2**63 - 1, fee_cap=2**63 - 1)
+        chain_txs.add_attempt(tx, lease, dearest, sent_block=2**63 - 1, now=NOW)
+
+        assert dearest == chain_txs.attempts(tx, row.id)[-1]
+        assert chain_txs.get(tx, row.id).sent_block == 2**63 - 1
+
+
+def test_sending_is_noted(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, State.IN_PROGRESS)
+        chain_txs.mark_attempt_sent(tx, lease, attempt(row).hash, now=NOW)
+
+        assert [replace(attempt(row), sent_at=NOW)] == chain_txs.attempts(tx, row.id)
+        with pytest.raises(NotFound):
+            chain_txs.mark_attempt_sent(tx, lease, bytes(32), now=NOW)
+
+
+ALLOWED = [(old, new) for old, news in TRANSITIONS.items() for new in sorted(news)]
+FORBIDDEN = [
+    (old, new) for old in State for new in State if new not in TRANSITIONS[old]
+]
+
+
+def test_every_lawful_transition_happens(database: Database) -> None:
+    assert len(ALLOWED) == 12
+    for nonce, (old, new) in enumerate(ALLOWED):
+        with suppress(Undo), database.begin() as tx:
+            lease = take(tx)
+            row = in_state(tx, lease, old, nonce)
+            values = RECEIPT if new in {State.MINED, State.FINAL} else {}
+            chain_txs.advance(tx, lease, row.id, old, new, now=NOW, **values)
+            assert chain_txs.get(tx, row.id).state is new
+            raise Undo
+
+
+def test_no_other_transition_exists(sqlite_database: Database) -> None:
+    with sqlite_database.begin() as tx:
+        lease, row = take(tx), enqueue(tx)
+        for old, new in FORBIDDEN:
+            with pytest.raises(ValueError, match="no chain transaction goes from"):
+                chain_txs.advance(tx, lease, row.id, old, new, now=NOW)
+
+
+def test_receipt_is_kept_and_forgotten_when_its_block_is_gone(
+    database: Database,
+) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        sent = in_state(tx, lease, State.SENT)
+        chain_txs.advance(
+            tx, lease, sent.id, State.SENT, State.MINED, now=NOW, **RECEIPT
+        )
+        mined = chain_txs.get(tx, sent.id)
+        chain_txs.advance(tx, lease, sent.id, State.MINED, State.SENT, now=NOW)
+
+        assert {n: getattr(mined, n) for n in RECEIPT} == RECEIPT
+        assert sent == chain_txs.get(tx, sent.id)
+
+
+def test_only_one_of_two_moves_it(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, State.IN_PROGRESS)
+        chain_txs.advance(tx, lease, row.id, State.IN_PROGRESS, State.SENT, now=NOW)
+
+        with pytest.raises(Conflict, match=f"{row.id} is no longer in_progress"):
+            chain_txs.advance(
+                tx, lease, row.id, State.IN_PROGRESS, State.FATAL, now=NOW
+            )
+
+
+def test_row_of_another_sender_or_chain_is_not_moved(database: Database) -> None:
+    with database.begin() as tx:
+        row = in_state(tx, take(tx), State.IN_PROGRESS)
+        other = take(tx, sender=OTHER_SENDER)
+        elsewhere = leases.take(tx, 1, SENDER, owner="one", seconds=60, now=NOW)
+        assert elsewhere is not None
+
+        for lease in (other, elsewhere):
+            with pytest.raises(Conflict):
+                chain_txs.advance(
+                    tx, lease, row.id, State.IN_PROGRESS, State.SENT, now=NOW
+                )
+        assert row == chain_txs.get(tx, row.id)
+
+
+def test_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:
+    with database.begin() as tx:
+        lost = take(tx)
+        sealed = in_state(tx, lost, State.SEALED)
+        sent = in_state(tx, lost, State.SENT)
+        leases.release(tx, lost)
+        take(tx, "two")
+        dearer = attempt(sent, tip=2, fee_cap=20)
+        writes: list[Callable[[], None]] = [
+            lambda: chain_txs.begin_attempt(
+                tx, lost, attempt(sealed), nonce=9, now=NOW
+            ),
+            lambda: chain_txs.add_attempt(tx, lost, dearer, sent_block=9, now=NOW),
+            lambda: chain_txs.mark_attempt_sent(tx, lost, attempt(sent).hash, now=NOW),
+            lambda: chain_txs.advance(
+                tx, lost, sent.id, State.SENT, State.FATAL, now=NOW
+            ),
+        ]
+
+        for write in writes:
+            with pytest.raises(Conflict, match="was lost"):
+                write()
+        assert sealed == chain_txs.get(tx, sealed.id)
+        assert sent == chain_txs.get(tx, sent.id)
+        assert [attempt(sent)] == chain_txs.attempts(tx, sent.id)
+
+
+def test_unknown_is_not_found(database: Database) -> None:
+    with database.read() as tx, pytest.raises(NotFound):
+        chain_txs.get(tx, uuid4())

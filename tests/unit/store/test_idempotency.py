@@ -1,0 +1,47 @@
+from uuid import uuid4
+
+import pytest
+
+from ledger.errors import Conflict
+from ledger.store import idempotency, organisations
+from ledger.store.database import Database
+from ledger.store.records import Organisation, StoredAnswer
+from tests.unit.store.samples import NOW, digest
+
+ANSWER = StoredAnswer(201, b'{"id":"..."}', "application/json", digest("request"))
+
+
+@pytest.fixture
+def school(database: Database) -> Organisation:
+    with database.begin() as tx:
+        return organisations.add(tx, id=uuid4(), code="r", name="R", now=NOW)
+
+
+def test_answer_is_found_under_its_key_and_route(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW)
+
+    with database.read() as tx:
+        assert idempotency.find(tx, school.id, "key", "POST /issue") == ANSWER
+        assert idempotency.find(tx, school.id, "other", "POST /issue") is None
+        assert idempotency.find(tx, school.id, "key", "POST /revoke") is None
+
+
+def test_second_answer_takes_its_work_back(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        idempotency.save(tx, school.id, "key", "POST /orgs", ANSWER, now=NOW)
+
+    def work_again() -> None:
+        with database.begin() as tx:
+            organisations.add(tx, id=uuid4(), code="twin", name="Twin", now=NOW)
+            idempotency.save(tx, school.id, "key", "POST /orgs", ANSWER, now=NOW)
+
+    with pytest.raises(Conflict, match="already answered"):
+        work_again()
+
+    with database.read() as tx:
+        assert [school] == organisations.all(tx)
