@@ -46,7 +46,7 @@ from ledger.core.open_badge import (
 )
 from ledger.core.rdf import CREDENTIAL_CONTEXTS
 from ledger.core.signature import SignatureProof, check_signature, sign
-from ledger.errors import MalformedError, ProofError
+from ledger.errors import MalformedError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -521,20 +521,19 @@ class SignedCredential:
     and the order of members of a file are no part of it.
     """
 
-    document: dict[str, Json] = field(repr=False, compare=False)
-    data: bytes = field(init=False, repr=False)
+    data: bytes = field(repr=False)
     proof: SignatureProof = field(init=False, repr=False, compare=False)
+    _document: dict[str, Json] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        proofs = self.document.get("proof")
+        document = canonical.parse_object(self.data, max_bytes=MAX_CREDENTIAL_BYTES)
+        proofs = document.get("proof")
         if not isinstance(proofs, list) or len(proofs) != 1:
             raise MalformedError("proof: an array of one proof expected")
-        check_credential(_unsigned(self.document))
+        check_credential(_unsigned(document))
+        object.__setattr__(self, "data", canonical.encode(document))
         object.__setattr__(self, "proof", SignatureProof.from_json(proofs[0]))
-        data = canonical.encode(self.document)
-        object.__setattr__(self, "data", data)
-        # A copy of our own: nobody can change what `data` says afterwards.
-        object.__setattr__(self, "document", canonical.parse_object(data))
+        object.__setattr__(self, "_document", document)
 
     def __repr__(self) -> str:
         return f"SignedCredential({self.id.urn})"
@@ -542,18 +541,21 @@ class SignedCredential:
     @classmethod
     def from_bytes(cls, data: bytes) -> "SignedCredential":
         """Read a JSON file of at most 256 kB. Raises MalformedError."""
-        return cls(canonical.parse_object(data, max_bytes=MAX_CREDENTIAL_BYTES))
+        return cls(data)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Json]) -> "SignedCredential":
+        """Take a document that carries its proof. Raises MalformedError."""
+        return cls(canonical.encode(document))
+
+    @property
+    def document(self) -> dict[str, Json]:
+        """The document with its proof, a copy for the caller to keep."""
+        return canonical.parse_object(self.data)
 
     def check(self) -> None:
         """Check the signature by the key that the issuer's id names. Raises ProofError."""
-        try:
-            check_signature(
-                _unsigned(self.document), items_of(self.document["proof"])[0]
-            )
-        except MalformedError as error:
-            # The form was checked when this value was made; what is left is a text that
-            # fits the model and has no RDF form. Nobody can have signed that.
-            raise ProofError(f"cannot have been signed: {error}") from error
+        check_signature(_unsigned(self._document), items_of(self._document["proof"])[0])
 
     @property
     def leaf(self) -> bytes:
@@ -563,18 +565,18 @@ class SignedCredential:
     @property
     def id(self) -> UUID:
         """The credential's UUID."""
-        return UUID(text_at(self.document, "id"))
+        return UUID(text_at(self._document, "id"))
 
     @property
     def issuer_reference(self) -> IssuerReference:
         """The on-chain record that the signed bytes name."""
-        entries = items_of(member_at(self.document, "issuer", "otherIdentifier"))
+        entries = items_of(member_at(self._document, "issuer", "otherIdentifier"))
         return IssuerReference.from_text(text_at(entries[0], "identifier"))
 
     @property
     def issuer_id(self) -> str:
         """The issuer's DID."""
-        return text_at(self.document, "issuer", "id")
+        return text_at(self._document, "issuer", "id")
 
     @property
     def public_key(self) -> PublicKey:
@@ -584,31 +586,31 @@ class SignedCredential:
     @property
     def claimed_issuer_name(self) -> str:
         """The issuer's name as the file has it: proven by nobody."""
-        return text_at(self.document, "issuer", "name")
+        return text_at(self._document, "issuer", "name")
 
     @property
     def claimed_source_name(self) -> str | None:
         """The name of the partner who assessed, as the file has it."""
-        source = member_at(self.document, "credentialSubject", "source")
+        source = member_at(self._document, "credentialSubject", "source")
         return None if source is None else text_at(source, "name")
 
     @property
     def achievement_name(self) -> str:
         """What was achieved."""
-        return text_at(self.document, "name")
+        return text_at(self._document, "name")
 
     @property
     def recipient_name(self) -> str | None:
         """The earner's name, if the school shows it."""
         identities = items_of(
-            member_at(self.document, "credentialSubject", "identifier")
+            member_at(self._document, "credentialSubject", "identifier")
         )
         return text_at(identities[1], "identityHash") if len(identities) > 1 else None
 
     def is_for(self, email: str) -> bool:
         """Tell whether this is the credential of an e-mail address. Raises MalformedError."""
         identities = items_of(
-            member_at(self.document, "credentialSubject", "identifier")
+            member_at(self._document, "credentialSubject", "identifier")
         )
         expected = identity_hash(normalise_email(email), text_at(identities[0], "salt"))
         return expected == text_at(identities[0], "identityHash")
@@ -616,28 +618,28 @@ class SignedCredential:
     @property
     def status_list(self) -> str:
         """The URL of the status list."""
-        return text_at(self.document, "credentialStatus", "statusListCredential")
+        return text_at(self._document, "credentialStatus", "statusListCredential")
 
     @property
     def status_index(self) -> int:
         """The place of its bit, in the list and on chain."""
-        return int(text_at(self.document, "credentialStatus", "statusListIndex"))
+        return int(text_at(self._document, "credentialStatus", "statusListIndex"))
 
     @property
     def valid_from(self) -> datetime:
         """The instant of issuing, as the issuer states it."""
-        return canonical.parse_time(text_at(self.document, "validFrom"))
+        return canonical.parse_time(text_at(self._document, "validFrom"))
 
     @property
     def valid_until(self) -> datetime | None:
         """The instant at which it expires; None: it does not."""
-        text = member_at(self.document, "validUntil")
+        text = member_at(self._document, "validUntil")
         return canonical.parse_time(text) if isinstance(text, str) else None
 
     @property
     def awarded_date(self) -> date:
         """The day of the award."""
-        return canonical.parse_time(text_at(self.document, "awardedDate")).date()
+        return canonical.parse_time(text_at(self._document, "awardedDate")).date()
 
 
 def sign_credential(
@@ -652,7 +654,7 @@ def sign_credential(
     proof = sign(
         document, key, verification_method=verification_method, created=created
     )
-    return SignedCredential({**document, "proof": [proof]})
+    return SignedCredential.from_document({**document, "proof": [proof]})
 
 
 def _unsigned(document: Mapping[str, Json]) -> dict[str, Json]:

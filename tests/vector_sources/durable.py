@@ -200,9 +200,9 @@ def _unproved() -> Iterator[tuple[str, bytes, str]]:
         ("root-not-sealed", lambda _, p: p.update(sealedRoot="0x" + bare.hex()), "sealed root"),
         ("root-sealed-with-another-size", lambda _, p: p.update(sealedRoot="0x" + sealed_root(8, bare).hex()), "sealed root"),
         ("anchor-proof-of-a-neighbour", lambda d, _: d["proof"].__setitem__(1, stranger[1]), "sealed root"),
-        ("signature-of-a-neighbour", lambda d, _: d["proof"].__setitem__(0, stranger[0]), ""),
+        ("signature-of-a-neighbour", lambda d, _: d["proof"].__setitem__(0, stranger[0]), "nonce"),
         ("one-letter-changed", lambda d, _: d["credentialSubject"]["achievement"].update(description="Branches, merges and reviewS."), "nonce"),
-        ("signed-a-second-later", lambda d, _: d["proof"][0].update(created="2026-11-25T08:00:01Z"), ""),
+        ("signed-a-second-later", lambda d, _: d["proof"][0].update(created="2026-11-25T08:00:01Z"), "does not fit"),
     ]  # fmt: skip
     for name, change, reason in cases:
         yield f"{name}.json", _changed(change), reason
