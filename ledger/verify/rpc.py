@@ -235,6 +235,8 @@ class RpcReader:
 
     def _connect(self) -> http.client.HTTPConnection:
         sock = socket.create_connection((self._host, self._port), self._timeout)
+        # A question leaves in two pieces, and the second must not wait for an echo.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection: http.client.HTTPConnection
         if self._tls:
             context = ssl.create_default_context()

@@ -181,6 +181,7 @@ def failing(question: dict[str, Any], code: int, message: str) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: "RpcServer"
 
     def do_POST(self) -> None:
