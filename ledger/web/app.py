@@ -4,7 +4,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.staticfiles import StaticFiles
 
@@ -23,11 +23,10 @@ from ledger.web.edges import LedgerEdges
 from ledger.web.envelope import Envelope
 from ledger.web.pages import achievement, documentation, home, roster_help
 from ledger.web.problems import add_problem_handlers
-from ledger.web.schemas import Problem
+from ledger.web.schemas import In, Out, Problem, every_model
 from ledger.web.strict import StrictRoute
 
 VERSION: Final = "1"
-API: Final = "/api/v1"
 #: Files that are checked at the same time, of some forty threads.
 VERIFICATIONS: Final = 8
 
@@ -58,7 +57,6 @@ def create_app(edges: LedgerEdges) -> FastAPI:
     app.add_middleware(Envelope)
     add_problem_handlers(app)
 
-    api = APIRouter(prefix=API, route_class=StrictRoute)
     for nouns in (
         organisation,
         issuer,
@@ -67,11 +65,10 @@ def create_app(edges: LedgerEdges) -> FastAPI:
         rosters,
         api_keys,
         verification,
+        status_lists,
+        health,
     ):
-        api.include_router(nouns.router)
-    app.include_router(api)
-    app.include_router(status_lists.router)
-    app.include_router(health.router)
+        app.include_router(nouns.router)
     for pages in (home, roster_help, documentation, achievement):
         app.include_router(pages.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
@@ -92,5 +89,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         # Named by every problem response; no route returns it as a model.
         schemas["Problem"] = Problem.model_json_schema()
+        # FastAPI leaves out what is null, also inside of examples.
+        for model in (*every_model(In), *every_model(Out)):
+            extra = model.model_config.get("json_schema_extra")
+            if model.__name__ in schemas and isinstance(extra, dict):
+                schemas[model.__name__].update(extra)
         app.openapi_schema = document
     return app.openapi_schema

@@ -4,7 +4,7 @@ What goes in and out as JSON: members in camelCase, unknown ones refused, no sil
 In and Out are apart, so that nothing can be set by sending what was answered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -38,6 +38,13 @@ def example(value: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
+def every_model(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Every model made from a base, at any depth."""
+    for model in base.__subclasses__():
+        yield model
+        yield from every_model(model)
+
+
 def _text_only(value: object) -> object:
     # Pydantic would also take a number of seconds.
     if not isinstance(value, str):
@@ -45,9 +52,10 @@ def _text_only(value: object) -> object:
     return value
 
 
-#: ISO 8601, from JSON text alone.
-Day = Annotated[date, BeforeValidator(_text_only)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+#: ISO 8601; going in, from JSON text alone.
+DayIn = Annotated[date, BeforeValidator(_text_only)]
+MomentIn = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Moment: TypeAlias = AwareDatetime
 
 #: Endpoints may name it, without reaching into the store.
 CredentialState: TypeAlias = records.CredentialState

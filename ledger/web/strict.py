@@ -17,6 +17,8 @@ from ledger.core.canonical import MAX_BYTES, parse
 from ledger.errors import MalformedError
 from ledger.web.problems import HttpProblem
 
+#: Where the JSON API begins.
+API: Final = "/api/v1"
 #: Names, in a route's OpenAPI document, the most bytes that its body may have.
 LIMIT: Final = "x-max-body-bytes"
 

@@ -10,11 +10,12 @@ from ledger.services.achievements import add_achievements, list_achievements
 from ledger.web.deps import ManagingOnce, Reading, Transaction
 from ledger.web.idempotency import Answer
 from ledger.web.schemas import KEYED, ONCE, Moment, Out, example, problems
-from ledger.web.strict import StrictRoute
+from ledger.web.strict import API, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Achievements"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Achievements"])
 
-_DOCUMENT: Final[dict[str, Any]] = {
+#: Shown in the documentation.
+DOCUMENT: Final[dict[str, Any]] = {
     "code": "py-1",
     "name": "Python foundations",
     "category": "skill",
@@ -25,7 +26,6 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "criteria": "The earner completed 30 hours of guided work and passed every review.",
     "hours": 30,
     "skills": ["Python", "Testing"],
-    "assessment": None,
     "alignment": [
         {
             "targetName": "Python",
@@ -33,7 +33,6 @@ _DOCUMENT: Final[dict[str, Any]] = {
             "targetFramework": "Example Skills Framework",
         }
     ],
-    "validFor": None,
 }
 
 # The format has one reader, in core, and one text, docs/spec/credential.md.
@@ -42,12 +41,12 @@ AchievementsIn = Annotated[
     Body(
         description="One achievement, or a list of them, as docs/spec/credential.md says.",
         openapi_examples={
-            "one": {"summary": "One achievement", "value": _DOCUMENT},
+            "one": {"summary": "One achievement", "value": DOCUMENT},
             "several": {
                 "summary": "A list",
                 "value": [
-                    _DOCUMENT,
-                    {**_DOCUMENT, "code": "py-2", "name": "Python in depth"},
+                    DOCUMENT,
+                    {**DOCUMENT, "code": "py-2", "name": "Python in depth"},
                 ],
             },
         },
@@ -74,7 +73,7 @@ class AchievementsOut(Out):
                     "code": "py-1",
                     "version": "1",
                     "createdAt": "2026-11-25T08:44:00Z",
-                    "document": _DOCUMENT,
+                    "document": DOCUMENT,
                 }
             ]
         }

@@ -14,10 +14,10 @@ from ledger.services.organisations import (
 )
 from ledger.web.deps import Managing, ManagingOnce, Transaction, check_scopes
 from ledger.web.idempotency import Answer
-from ledger.web.schemas import KEYED, ONCE, In, Moment, Out, example, problems
-from ledger.web.strict import StrictRoute
+from ledger.web.schemas import KEYED, ONCE, In, Moment, MomentIn, Out, example, problems
+from ledger.web.strict import API, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["API keys"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["API keys"])
 
 _KEY = {
     "id": "b7c1a3de-9c55-4d0e-8f8e-2a4f6f0f7c21",
@@ -44,7 +44,7 @@ class ApiKeyIn(In):
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=100)]
     scopes: Annotated[list[StrictStr], Field(min_length=1, max_length=4)]
-    expires_at: Moment | None = None
+    expires_at: MomentIn | None = None
 
 
 class ApiKeyOut(Out):

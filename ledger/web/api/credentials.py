@@ -1,6 +1,6 @@
 """Credentials of the caller's organisation: issuing one, finding, delivering, withdrawing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -25,16 +25,16 @@ from ledger.web.schemas import (
     KEYED,
     ONCE,
     CredentialState,
-    Day,
+    DayIn,
     In,
     Moment,
     Out,
     example,
     problems,
 )
-from ledger.web.strict import StrictRoute
+from ledger.web.strict import API, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Credentials"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Credentials"])
 
 MAX_PAGE: Final = 500
 
@@ -72,7 +72,7 @@ class AwardIn(In):
     achievement: Annotated[StrictStr, Field(description="The achievement's code.")]
     name: Annotated[StrictStr, Field(repr=False)]
     email: Annotated[StrictStr, Field(repr=False)]
-    awarded_on: Day
+    awarded_on: DayIn
     score: Annotated[StrictStr, Field(description="0 to 100, as text.")] = ""
     evidence_url: StrictStr = ""
     narrative: StrictStr = ""
@@ -97,7 +97,7 @@ class CredentialOut(Out):
     version: str
     name: Annotated[str | None, Field(repr=False)]
     email: Annotated[str | None, Field(repr=False)]
-    awarded_on: Day
+    awarded_on: date
     issued_at: Moment
     state: Annotated[
         CredentialState,

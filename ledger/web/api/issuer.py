@@ -23,9 +23,9 @@ from ledger.web.schemas import (
     from_seconds,
     problems,
 )
-from ledger.web.strict import StrictRoute
+from ledger.web.strict import API, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Issuer"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Issuer"])
 
 _REFERENCE = (
     "eip155:31337:0x1cfd2457426ffbef36b923f490e41a900dfe2454:"

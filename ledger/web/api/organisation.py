@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from ledger.web.deps import Reading
 from ledger.web.schemas import KEYED, Moment, Out, example, problems
-from ledger.web.strict import StrictRoute
+from ledger.web.strict import API, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Organisation"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Organisation"])
 
 
 class OrganisationOut(Out):

@@ -12,9 +12,9 @@ from ledger.web.deps import Checking, Desk, IssuingOnce, received
 from ledger.web.idempotency import Answer
 from ledger.web.problems import HttpProblem
 from ledger.web.schemas import KEYED, ONCE, Out, example, problems
-from ledger.web.strict import LIMIT, StrictRoute
+from ledger.web.strict import API, LIMIT, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Rosters"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Rosters"])
 
 _CSV: Final = (
     "achievement,name,email,awarded_on,score\n"

@@ -12,9 +12,9 @@ from ledger.verify.verification import verify
 from ledger.web.deps import Edges
 from ledger.web.problems import HttpProblem
 from ledger.web.schemas import problems
-from ledger.web.strict import LIMIT, StrictRoute
+from ledger.web.strict import API, LIMIT, StrictRoute
 
-router = APIRouter(route_class=StrictRoute, tags=["Public"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Public"])
 
 _BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _BODY: Final[dict[str, Any]] = {

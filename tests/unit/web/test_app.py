@@ -1,0 +1,351 @@
+"""The application as a whole: what it answers to a school's ordinary day."""
+
+import base64
+
+from ledger.core.durable import parse_credential_file
+from ledger.keystore.backup import decode_backup
+from tests.unit.web.world import ACHIEVEMENT, PASSPHRASE, World
+
+AWARD = {
+    "achievement": "py-1",
+    "name": "Zoë Müller",
+    "email": "zoe@example.org",
+    "awardedOn": "2026-06-01",
+    "score": "88",
+}
+
+
+def test_a_school_registers_adds_an_achievement_and_issues(world: World) -> None:
+    client = world.client(world.newcomer.key)
+
+    registered = client.post(
+        "/api/v1/organisation/issuer",
+        json={
+            "profile": {
+                "name": "Newcomer School",
+                "url": "https://newcomer.example.org",
+            },
+            "backupPassphrase": PASSPHRASE,
+        },
+        headers={"Idempotency-Key": "1"},
+    )
+    added = client.post(
+        "/api/v1/achievements",
+        json=[{**ACHIEVEMENT, "code": "sql-1"}],
+        headers={"Idempotency-Key": "2"},
+    )
+    issued = client.post(
+        "/api/v1/credentials",
+        json={**AWARD, "achievement": "sql-1"},
+        headers={"Idempotency-Key": "3"},
+    )
+    file = client.get(f"/api/v1/credentials/{issued.json()['credential']}/file")
+
+    assert [r.status_code for r in (registered, added, issued, file)] == [
+        201,
+        201,
+        201,
+        200,
+    ]
+    (entry,) = decode_backup(base64.b64decode(registered.json()["backup"]), PASSPHRASE)
+    assert "recovery" in entry.secrets
+    signed = parse_credential_file(file.content)
+    signed.check()
+    assert file.headers["content-type"] == "application/vc+ld+json"
+    assert file.headers["perdure-durable"] == "false"
+    assert file.headers["content-disposition"].startswith(
+        'attachment; filename="sql-1-'
+    )
+
+
+def test_the_issuer_record_shows_its_keys_and_that_they_wait(world: World) -> None:
+    shown = world.client(world.riverside.reading_key).get("/api/v1/organisation/issuer")
+
+    body = shown.json()
+    assert body["issuer"].endswith(world.riverside.issuer)
+    assert body["registeredAt"] is None
+    assert {key["role"] for key in body["keys"]} == {
+        "controller",
+        "revoking",
+        "signing",
+    }
+
+
+def test_png_and_svg_carry_the_credential(world: World) -> None:
+    client = world.client(world.riverside.key)
+    address = f"/api/v1/credentials/{world.riverside.credential}/file"
+
+    plain = client.get(address).content
+    png = client.get(address, params={"format": "png"})
+    svg = client.get(address, params={"format": "svg"})
+
+    assert png.headers["content-type"] == "image/png"
+    assert svg.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in svg.headers["content-security-policy"]
+    for baked in (png, svg):
+        found = parse_credential_file(baked.content)
+        assert plain in (
+            getattr(found, "data", None),
+            getattr(found, "credential", None),
+        )
+
+
+def test_an_award_that_breaks_a_rule_names_the_member_and_not_its_value(
+    world: World,
+) -> None:
+    client = world.client(world.riverside.key)
+
+    answer = client.post(
+        "/api/v1/credentials",
+        json={**AWARD, "awardedOn": "2031-01-01", "email": "zoe-example"},
+        headers={"Idempotency-Key": "1"},
+    )
+
+    assert answer.status_code == 422
+    assert [(p["where"], p["code"]) for p in answer.json()["problems"]] == [
+        (["body", "email"], "email"),
+        (["body", "awardedOn"], "future"),
+    ]
+    assert "zoe-example" not in answer.text
+
+
+def test_the_same_award_is_answered_with_the_credential_that_is_there(
+    world: World,
+) -> None:
+    client = world.client(world.riverside.key)
+    award = {
+        "achievement": "py-1",
+        "name": world.riverside.name,
+        "email": world.riverside.email.upper(),
+        "awardedOn": "2026-06-01",
+    }
+
+    answer = client.post(
+        "/api/v1/credentials", json=award, headers={"Idempotency-Key": "1"}
+    )
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "credential": str(world.riverside.credential),
+        "already": True,
+    }
+
+
+def test_credentials_are_listed_page_by_page_newest_first(world: World) -> None:
+    client = world.client(world.riverside.key)
+    ids = []
+    for number in range(4):
+        world.clock.advance(minutes=1)
+        issued = client.post(
+            "/api/v1/credentials",
+            json={**AWARD, "email": f"zoe{number}@example.org"},
+            headers={"Idempotency-Key": str(number)},
+        )
+        ids.append(issued.json()["credential"])
+    expected = [*reversed(ids), str(world.riverside.credential)]
+
+    seen: list[str] = []
+    after = None
+    while True:
+        page = client.get(
+            "/api/v1/credentials",
+            params={"limit": 2, **({} if after is None else {"after": after})},
+        ).json()
+        seen += [credential["id"] for credential in page["credentials"]]
+        after = page["next"]
+        if after is None:
+            break
+
+    assert seen == expected
+
+
+def test_a_withdrawn_credential_says_when_and_why(world: World) -> None:
+    client = world.client(world.riverside.key)
+    address = f"/api/v1/credentials/{world.riverside.credential}"
+
+    done = client.post(
+        f"{address}/withdrawal",
+        json={"reason": "Wrong person."},
+        headers={"Idempotency-Key": "1"},
+    )
+    again = client.post(
+        f"{address}/withdrawal",
+        json={"reason": "Wrong person."},
+        headers={"Idempotency-Key": "2"},
+    )
+
+    assert done.status_code == 201
+    assert again.status_code == 409
+    shown = client.get(address).json()
+    assert (shown["state"], shown["withdrawalReason"]) == ("withdrawn", "Wrong person.")
+    found = client.get("/api/v1/credentials", params={"state": "withdrawn"}).json()
+    assert [credential["id"] for credential in found["credentials"]] == [shown["id"]]
+
+
+def test_a_roster_is_checked_then_issued_and_bad_rows_come_back(world: World) -> None:
+    client = world.client(world.riverside.key)
+    roster = (
+        "achievement,name,email,awarded_on\n"
+        "py-1,Zoë Müller,zoe@example.org,2026-06-01\n"
+        "py-9,Ken Ito,ken@example.org,2026-06-01\n"
+    ).encode()
+    headers = {"Content-Type": "text/csv; charset=utf-8"}
+
+    checked = client.post("/api/v1/rosters/check", content=roster, headers=headers)
+    issued = client.post(
+        "/api/v1/rosters", content=roster, headers={**headers, "Idempotency-Key": "1"}
+    )
+    again = client.post(
+        "/api/v1/rosters", content=roster, headers={**headers, "Idempotency-Key": "2"}
+    )
+
+    assert checked.json()["lines"] == [
+        {"line": 2, "credential": None, "already": False}
+    ]
+    report = issued.json()
+    assert (report["issued"], report["already"], report["refused"]) == (1, 0, 1)
+    assert report["problems"] == [
+        {
+            "line": 3,
+            "column": "achievement",
+            "value": "py-9",
+            "code": "unknown_achievement",
+            "reason": "the organisation offers no achievement with this code",
+        }
+    ]
+    assert (again.json()["issued"], again.json()["already"]) == (0, 1)
+
+
+def test_a_roster_as_a_form_is_refused(world: World) -> None:
+    client = world.client(world.riverside.key)
+
+    answer = client.post(
+        "/api/v1/rosters/check", files={"roster": ("r.csv", b"a,b", "text/csv")}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "media_type")
+
+
+def test_a_new_api_key_works_until_it_is_revoked(world: World) -> None:
+    client = world.client(world.riverside.key)
+    made = client.post(
+        "/api/v1/api-keys",
+        json={"name": "Mail system", "scopes": ["read"]},
+        headers={"Idempotency-Key": "1"},
+    ).json()
+
+    before = world.client(made["key"]).get("/api/v1/organisation")
+    ended = client.delete(f"/api/v1/api-keys/{made['id']}")
+    after = world.client(made["key"]).get("/api/v1/organisation")
+
+    assert before.json()["scopes"] == ["read"]
+    assert (ended.status_code, after.status_code) == (204, 401)
+    assert made["key"] not in client.get("/api/v1/api-keys").text
+
+
+def test_an_expired_api_key_is_refused(world: World) -> None:
+    made = world.client(world.riverside.key).post(
+        "/api/v1/api-keys",
+        json={"name": "Guest", "scopes": ["read"], "expiresAt": "2026-11-26T00:00:00Z"},
+        headers={"Idempotency-Key": "1"},
+    )
+    guest = world.client(made.json()["key"])
+
+    before = guest.get("/api/v1/organisation")
+    world.clock.advance(days=1)
+    after = guest.get("/api/v1/organisation")
+
+    assert (before.status_code, after.status_code) == (200, 401)
+
+
+def test_a_key_makes_no_key_that_may_do_more(world: World) -> None:
+    client = world.client(world.riverside.key)
+    made = client.post(
+        "/api/v1/api-keys",
+        json={"name": "Keys only", "scopes": ["manage"]},
+        headers={"Idempotency-Key": "1"},
+    )
+
+    answer = world.client(made.json()["key"]).post(
+        "/api/v1/api-keys",
+        json={"name": "More", "scopes": ["issue"]},
+        headers={"Idempotency-Key": "2"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_the_status_list_is_signed_cacheable_and_answers_304(world: World) -> None:
+    client = world.client()
+    address = f"/status/{world.riverside.issuer}/{world.riverside.signing_key}"
+
+    answer = client.get(address)
+    same = client.get(address, headers={"If-None-Match": answer.headers["etag"]})
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/vc+ld+json"
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.json()["proof"][0]["cryptosuite"] == "eddsa-rdfc-2022"
+    assert (same.status_code, same.content) == (304, b"")
+
+
+def test_the_status_list_of_another_issuers_key_is_not_there(world: World) -> None:
+    crossed = f"/status/{world.riverside.issuer}/{world.lakeside.signing_key}"
+
+    answers = [
+        world.client().get(address)
+        for address in (
+            crossed,
+            f"/status/{'0' * 64}/z6Mk",
+            f"/status/{'0' * 64}/" + "z" * 99,
+        )
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+
+
+def test_an_achievement_is_a_document_for_programs_and_a_page_for_people(
+    world: World,
+) -> None:
+    address = f"/achievements/{world.riverside.issuer}/py-1/1"
+
+    document = world.client().get(address)
+    page = world.client().get(address, headers={"Accept": "text/html,*/*"})
+
+    assert document.json()["id"] == f"https://ledger.example.org{address}"
+    assert document.json()["type"] == ["Achievement"]
+    assert '<h1 lang="en">Python foundations</h1>' in page.text
+    assert "Riverside School" in page.text
+    assert (
+        world.client().get(f"/achievements/{world.riverside.issuer}/py-1/2").status_code
+        == 404
+    )
+
+
+def test_anybody_may_have_a_file_checked(world: World) -> None:
+    file = world.client(world.riverside.key).get(
+        f"/api/v1/credentials/{world.riverside.credential}/file"
+    )
+
+    nothing = world.client().post("/api/v1/verify", content=b"no credential")
+    signed = world.client().post("/api/v1/verify", content=file.content)
+
+    assert nothing.json()["verdict"] == "not_a_credential"
+    # No network is configured in this world, so the check cannot be finished.
+    assert signed.json()["verdict"] == "incomplete"
+
+
+def test_checks_beyond_the_limit_are_put_off(world: World) -> None:
+    client = world.client()
+    slots = client.app.state.verifier_slots  # type: ignore[attr-defined]
+    while slots.acquire(blocking=False):
+        pass
+
+    answer = client.post("/api/v1/verify", content=b"x")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert answer.headers["retry-after"] == "5"
+
+
+def test_health_tells_whether_the_database_answers(world: World) -> None:
+    assert world.client().get("/health").json() == {"status": "ok"}
