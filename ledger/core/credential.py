@@ -651,6 +651,8 @@ def sign_credential(
 ) -> SignedCredential:
     """Sign a document that fits the closed model. Raises MalformedError."""
     check_credential(document)
+    if verification_method.partition("#")[0] != text_at(document, "issuer", "id"):
+        raise MalformedError("verificationMethod: is not the issuer's")
     proof = sign(
         document, key, verification_method=verification_method, created=created
     )
