@@ -1,8 +1,8 @@
 """Write the vector files again. A test fails when what is committed differs."""
 
-from tests.vector_sources import credentials
+from tests.vector_sources import baked, credentials, durable, trees
 
-SOURCES = (credentials,)
+SOURCES = (credentials, durable, baked, trees)
 
 
 def main() -> None:
