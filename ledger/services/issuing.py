@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ledger.core.canonical import parse
 from ledger.core.credential import Achievement, Award, build_credential, sign_credential
-from ledger.errors import NotFound, Refused
+from ledger.errors import NotFound
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
 from ledger.services.identity import SigningIssuer, signing_issuer
@@ -48,7 +48,8 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
 
     The same award (organisation, achievement, version, e-mail, day) is never issued twice, be
     it in the ledger already or twice in `requests`. Raises NotFound for an achievement that
-    the organisation does not offer, Refused if it cannot issue.
+    the organisation does not offer, MalformedError for an award that the format refuses,
+    Refused if the organisation cannot issue.
     """
     signer = signing_issuer(tx, caller, master)
     offered = {
@@ -120,8 +121,6 @@ def _sign(  # noqa: PLR0913 - the facts of one credential
     entropy: Callable[[int], bytes],
 ) -> CredentialRecord:
     achievement = Achievement.from_json(parse(offered.source))
-    if award.score is not None and not achievement.scored:
-        raise Refused(f"the achievement {achievement.code} takes no score")
     credential_id = UUID(bytes=entropy(16), version=4)
     instant = now.astimezone(UTC).replace(microsecond=0)
     document = build_credential(

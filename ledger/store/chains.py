@@ -1,5 +1,6 @@
 """Which chain this database belongs to. Not data of a tenant."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import select
@@ -37,6 +38,12 @@ def get(tx: Transaction, chain_id: int) -> Chain:
     if row is None:
         raise NotFound(f"this database was never used with chain {chain_id}")
     return Chain(**row)
+
+
+def all(tx: Transaction) -> Sequence[Chain]:
+    """Every chain that this database was used with, by number."""
+    rows = tx.rows(select(ChainRow).order_by(col(ChainRow.chain_id)))
+    return [Chain(**row) for row in rows]
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,41 @@
+"""Putting a school's credentials into a batch, and the batch on a chain, as the worker does."""
+
+from uuid import uuid4
+
+from anchor_worker.tree import build
+from ledger.core.registries import ANCHOR_REGISTRY
+from ledger.store import batches, credentials
+from ledger.store.records import Anchored, Batch, Member
+from tests.unit.services.conftest import CHAIN, NOW, School
+
+ANCHORED = Anchored(CHAIN.chain_id, ANCHOR_REGISTRY, 12, 1_764_000_000)
+
+
+def seal(school: School) -> Batch:
+    """Seal all that waits."""
+    with school.database.begin() as tx:
+        waiting = credentials.waiting(tx, CHAIN.chain_id, 1000)
+        tree = build([leaf for _, leaf in waiting])
+        batch = Batch(
+            id=uuid4(),
+            chain_id=CHAIN.chain_id,
+            sealed_root=tree.sealed_root,
+            tree_size=tree.size,
+            sealed_at=NOW,
+        )
+        members = [
+            Member(credential_id, index, path)
+            for index, ((credential_id, _), path) in enumerate(
+                zip(waiting, tree.paths(), strict=True)
+            )
+        ]
+        batches.seal(tx, batch, members, to=ANCHOR_REGISTRY, data=b"\x01", gas=1)
+    return batch
+
+
+def anchor(school: School) -> Batch:
+    """Seal all that waits, and note that the root is final."""
+    batch = seal(school)
+    with school.database.begin() as tx:
+        batches.record_anchor(tx, batch.id, ANCHORED)
+    return batch

@@ -1,0 +1,109 @@
+"""Issuing: signed at once, the same award never twice."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from ledger.core.credential import SignedCredential
+from ledger.core.issuer import IssuerProfile
+from ledger.errors import MalformedError, NotFound, Refused
+from ledger.services.credentials import get_credential, list_credentials
+from ledger.store import credentials
+from ledger.store.records import CredentialState
+from tests.unit.services.conftest import School, request_of
+
+
+def stored(school: School, number: int = 0) -> SignedCredential:
+    with school.database.read() as tx:
+        record = list_credentials(tx, school.caller, limit=100)[number].record
+    assert record.data is not None
+    return SignedCredential.from_bytes(record.data)
+
+
+def test_an_issued_credential_is_signed_and_names_the_on_chain_record(
+    school: School,
+) -> None:
+    (answer,) = school.issue(request_of("amina@example.com"))
+
+    signed = stored(school)
+    signed.check()
+    assert not answer.already
+    assert signed.id == answer.credential_id
+    assert signed.is_for("Amina@Example.com")
+    with school.database.read() as tx:
+        listed = get_credential(tx, school.caller, answer.credential_id)
+    assert signed.leaf == listed.record.leaf
+    assert signed.status_index == listed.record.status_index
+    assert listed.state is CredentialState.WAITING
+
+
+def test_the_same_award_is_issued_once_within_and_across_requests(
+    school: School,
+) -> None:
+    first, again = school.issue(
+        request_of("amina@example.com"), request_of(" AMINA@example.com")
+    )
+    (later,) = school.issue(request_of("amina@example.com"))
+
+    assert [first.already, again.already, later.already] == [False, True, True]
+    assert first.credential_id == again.credential_id == later.credential_id
+
+
+def test_another_day_person_or_achievement_is_another_award(school: School) -> None:
+    answers = school.issue(
+        request_of("amina@example.com"),
+        request_of("amina@example.com", awarded_on=date(2026, 5, 2)),
+        request_of("zoe@example.com"),
+        request_of("amina@example.com", "sql-1"),
+    )
+
+    assert len({answer.credential_id for answer in answers}) == 4
+
+
+@settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6))
+def test_answers_keep_their_order(school: School, names: list[str]) -> None:
+    answers = school.issue(*(request_of(f"{name}@example.com") for name in names))
+
+    with school.database.read() as tx:
+        emails = [
+            credentials.get(
+                tx, school.caller.organisation.id, a.credential_id
+            ).recipient_email
+            for a in answers
+        ]
+    assert emails == [f"{name}@example.com" for name in names]
+
+
+def test_one_bad_request_issues_none(school: School) -> None:
+    with pytest.raises(NotFound, match="offers no achievement nope-9"):
+        school.issue(request_of("a@example.com"), request_of("b@example.com", "nope-9"))
+
+    with school.database.read() as tx:
+        assert list_credentials(tx, school.caller, limit=10) == []
+
+
+def test_an_achievement_without_a_score_takes_none(school: School) -> None:
+    with pytest.raises(MalformedError, match="score"):
+        school.issue(request_of("a@example.com", "mentor", score="88"))
+
+
+def test_without_an_issuer_record_the_message_says_what_to_do(
+    bare_school: School,
+) -> None:
+    with pytest.raises(Refused, match="perdure issuer register --org riverside"):
+        bare_school.issue(request_of("a@example.com"))
+
+
+def test_a_partner_stands_in_the_credential_as_source(school: School) -> None:
+    request = request_of("a@example.com")
+    partner = IssuerProfile(name="Bridge Academy", url="https://bridge.example.org")
+    school.issue(replace(request, award=replace(request.award, source=partner)))
+
+    assert stored(school).claimed_source_name == "Bridge Academy"

@@ -1,0 +1,149 @@
+"""Issuing a roster: good records issued, bad ones reported, nothing twice."""
+
+import secrets
+
+import pytest
+
+from ledger.errors import MalformedError, Refused
+from ledger.services.credentials import list_credentials
+from ledger.services.roster_issuing import (
+    CHUNK,
+    RosterReport,
+    check_roster,
+    issue_roster,
+    report_json,
+)
+from tests.unit.services.conftest import NOW, SAMPLES, School
+
+MESSY = (SAMPLES / "roster-messy.csv").read_bytes()
+
+
+def issue(
+    school: School, data: bytes, seen: list[tuple[int, int]] | None = None
+) -> RosterReport:
+    progress = [] if seen is None else seen
+    return issue_roster(
+        school.database,
+        school.caller,
+        data,
+        master=school.master,
+        addresses=school.addresses,
+        now=NOW,
+        entropy=secrets.token_bytes,
+        progress=lambda done, total: progress.append((done, total)),
+    )
+
+
+def issued(school: School) -> int:
+    with school.database.read() as tx:
+        return len(list_credentials(tx, school.caller, limit=1000))
+
+
+def test_a_messy_roster_issues_its_good_rows_and_a_second_upload_nothing(
+    school: School,
+) -> None:
+    first = issue(school, MESSY)
+    second = issue(school, MESSY)
+
+    assert [(line.line, line.already) for line in first.lines] == [
+        (2, False),
+        (3, True),
+        (16, False),
+    ]
+    assert [line.already for line in second.lines] == [True, True, True]
+    assert first.problems == second.problems
+    assert first.refused == 11
+    assert issued(school) == 2
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(school: School) -> None:
+    dry = check_roster(school.database, school.caller, MESSY, NOW)
+
+    assert issued(school) == 0
+    real = issue(school, MESSY)
+    assert [(line.line, line.already) for line in dry.lines] == [
+        (line.line, line.already) for line in real.lines
+    ]
+    assert dry.problems == real.problems
+    after = check_roster(school.database, school.caller, MESSY, NOW)
+    assert [line.credential_id for line in after.lines] == [
+        line.credential_id for line in real.lines
+    ]
+
+
+def test_a_long_roster_goes_in_chunks_and_shows_progress(school: School) -> None:
+    rows = [f"py-1,A,p{n}@example.com,2026-05-01" for n in range(CHUNK + 5)]
+    seen: list[tuple[int, int]] = []
+
+    report = issue(
+        school, "\n".join(["achievement,name,email,awarded_on", *rows]).encode(), seen
+    )
+
+    assert seen == [(CHUNK, CHUNK + 5), (CHUNK + 5, CHUNK + 5)]
+    assert issued(school) == len(report.lines) == CHUNK + 5
+
+
+def test_what_was_issued_before_a_crash_is_found_again(school: School) -> None:
+    """The second chunk fails once, as if the process had died; repeating issues the rest."""
+    rows = [f"py-1,A,p{n}@example.com,2026-05-01" for n in range(CHUNK + 5)]
+    data = "\n".join(["achievement,name,email,awarded_on", *rows]).encode()
+
+    class Died(Exception):  # noqa: N818
+        pass
+
+    def die(done: int, total: int) -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        issue_roster(
+            school.database,
+            school.caller,
+            data,
+            master=school.master,
+            addresses=school.addresses,
+            now=NOW,
+            entropy=secrets.token_bytes,
+            progress=die,
+        )
+    assert issued(school) == CHUNK
+
+    report = issue(school, data)
+    assert sum(not line.already for line in report.lines) == 5
+    assert issued(school) == CHUNK + 5
+
+
+def test_a_score_where_none_is_taken_is_a_problem_of_its_row(school: School) -> None:
+    report = issue(
+        school,
+        b"achievement,name,email,awarded_on,score\nmentor,A,a@example.com,2026-05-01,88\n",
+    )
+
+    (problem,) = report.problems
+    assert (problem.line, problem.column, problem.value) == (2, "score", "88")
+    assert issued(school) == 0
+
+
+def test_an_unreadable_file_or_an_unregistered_school_issues_nothing(
+    school: School, bare_school: School
+) -> None:
+    with pytest.raises(MalformedError):
+        issue(school, b"")
+    assert issued(school) == 0
+
+
+def test_an_unregistered_school_is_refused(bare_school: School) -> None:
+    bare_school.add_achievements()
+
+    with pytest.raises(Refused, match="no issuer record"):
+        issue(
+            bare_school,
+            b"achievement,name,email,awarded_on\npy-1,A,a@example.com,2026-05-01\n",
+        )
+
+
+def test_the_report_counts_records_not_problems(school: School) -> None:
+    document = report_json(issue(school, MESSY))
+
+    assert (document["issued"], document["already"], document["refused"]) == (2, 1, 11)
+    assert isinstance(document["problems"], list)
+    assert len(document["problems"]) == 12
