@@ -19,7 +19,7 @@ from uuid import UUID
 
 from ledger.chain.node import Block, ChainNode, Receipt
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
-from ledger.errors import ChainRejected, ChainUnavailable
+from ledger.errors import ChainRejected, ChainUnavailable, NotFound
 from ledger.store import batches, chain_txs, issuers
 from ledger.store.database import Database, Transaction
 from ledger.store.records import Anchored, ChainTx, ChainTxKind, ChainTxState, Lease
@@ -54,6 +54,7 @@ class Confirmer:
         self._sender = sender
         self._clock = clock
         self._missing: dict[UUID, int] = {}
+        self._alarms: dict[UUID, str] = {}
         self._watched: deque[UUID] | None = None
 
     def step(self, node: ChainNode, lease: Lease) -> bool:
@@ -71,7 +72,11 @@ class Confirmer:
                 continue
             self._missing.pop(row.id, None)
             if receipt.block_number <= finalized.number:
-                worked |= self._settle(node, lease, row, receipt, finalized)
+                try:
+                    worked |= self._settle(node, lease, row, receipt, finalized)
+                except NotFound as error:
+                    # One row that leads nowhere must not hold up all others.
+                    self._alarm(row, f"final on the chain, and not known here: {error}")
             elif (row.block_number, row.block_hash) != (
                 receipt.block_number,
                 receipt.block_hash,
@@ -174,9 +179,8 @@ class Confirmer:
             else _nothing
         )
         if record is None:
-            _log.critical(
-                "mined and finalized, and yet the registry does not know it",
-                extra=_about(row) | {"block": receipt.block_number},
+            self._alarm(
+                row, "mined and finalized, and yet the registry does not know it"
             )
             return False
         # The receipt, the state and what the registry says become known together.
@@ -257,6 +261,12 @@ class Confirmer:
             return None
         closed_at = issuer.closed_at
         return lambda tx: issuers.mark_closed(tx, organisation_id, closed_at)
+
+    def _alarm(self, row: ChainTx, words: str) -> None:
+        """Say it once, not at every round."""
+        if self._alarms.get(row.id) != words:
+            self._alarms[row.id] = words
+            _log.critical("%s", words, extra=_about(row))
 
     # ---------------------------------------------------------------- rule E: final, and gone
 

@@ -1,7 +1,7 @@
 """A school, a chain in memory, and workers that can be broken at every write."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,16 +14,17 @@ from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
+from ledger.chain import acts
 from ledger.chain.accounts import address_of
 from ledger.chain.acts import Act
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import ChainNode, SendAnswer
-from ledger.chain.sender import KeystoreSigner, Signer
+from ledger.chain.sender import KeystoreSigner, Signer, TransactionFields
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import StoreError
-from ledger.store import batches, chain_txs, chains, credentials
+from ledger.store import batches, chain_txs, chains, credentials, leases
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
@@ -33,6 +34,7 @@ from ledger.store.records import (
     ChainTxState,
     NewChainTx,
     Organisation,
+    WorkerReport,
 )
 from tests.unit.store import samples
 
@@ -133,6 +135,20 @@ class World:
             )
         self.issued += count
 
+    def seal(self, count: int = 1) -> None:
+        """Issue credentials and seal them into a batch, whose anchor then waits."""
+        self.issue(count)
+        limits = BatchLimits(size=count, age=timedelta(0))
+        sealer = Sealer(self.database, self.record, limits, clock=self.clock)
+        with Database.begin(self.database) as tx:
+            lease = leases.take(
+                tx, CHAIN_ID, SENDER, owner="sealer", seconds=60, now=self.clock()
+            )
+        assert lease is not None
+        assert sealer.step(lease) is not None
+        with Database.begin(self.database) as tx:
+            leases.release(tx, lease)
+
     def enqueue(self, act: Act, name: str) -> ChainTx:
         """Ask for an act of the school."""
         with Database.begin(self.database) as tx:
@@ -147,6 +163,29 @@ class World:
             )
             return chain_txs.enqueue(tx, new, self.clock())
 
+    def steal_nonce(self, secret: bytes, nonce: int) -> None:
+        """Somebody else's transaction, with this key; mined, and final."""
+        self.foreign(secret, nonce, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
+        self.chain.mine(4)
+
+    def foreign(self, secret: bytes, nonce: int, data: bytes) -> None:
+        """A transaction that is not the ledger's, in the pool."""
+        signer = KeystoreSigner(
+            secret, chain_id=CHAIN_ID, recipients=[ANCHOR_REGISTRY], max_fee=MAX_FEE
+        )
+        signed = signer.sign(
+            TransactionFields(
+                chain_id=CHAIN_ID,
+                nonce=nonce,
+                to=ANCHOR_REGISTRY,
+                data=data,
+                gas=60_000,
+                tip=10**9,
+                fee_cap=50 * 10**9,
+            )
+        )
+        MemoryChain.send(self.chain, signed.raw)
+
     def worker(
         self,
         owner: str = "one",
@@ -155,6 +194,7 @@ class World:
         policy: FeePolicy = POLICY,
         rhythm: Rhythm = ONCE,
         nodes: list[ChainNode] | None = None,
+        observe: Callable[[WorkerReport], None] = lambda _: None,
     ) -> Worker:
         """A process as it is after its start: nothing in memory."""
         return Worker(
@@ -176,6 +216,7 @@ class World:
             owner=owner,
             rhythm=rhythm,
             clock=self.clock,
+            observe=observe,
         )
 
     def rounds(self, worker: Worker, count: int = 1, *, mine: int = 1) -> None:

@@ -1,0 +1,427 @@
+from uuid import UUID, uuid4
+
+import pytest
+
+from anchor_worker.confirm import PATIENCE
+from ledger.chain import acts
+from ledger.chain.accounts import address_of, key_id
+from ledger.chain.memory import MemoryChain
+from ledger.chain.node import BlockTag, Receipt
+from ledger.core.issuer import issuer_id, recovery_commitment
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import ChainRejected, ChainUnavailable, StoreError
+from ledger.store import batches, issuers, organisations
+from ledger.store.database import Database
+from ledger.store.records import (
+    Anchored,
+    Batch,
+    ChainTxState,
+    IssuerKey,
+    IssuerKeyRole,
+    IssuerRecord,
+)
+from tests.anvil import DEV_KEY, OTHER_KEY
+from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER_KEY, World, alarms
+from tests.unit.store import samples
+
+S = ChainTxState
+DOMAIN = acts.Domain(CHAIN_ID, ISSUER_REGISTRY)
+FOREVER = 4_000_000_000
+
+
+def anchored(world: World) -> tuple[Anchored, ...]:
+    """What the store knows of the first batch's anchor."""
+    (row, *_) = world.rows()
+    with world.database.read() as tx:
+        return batches.anchors(tx, UUID(row.subject))
+
+
+def test_mined_is_not_final_and_final_is_what_the_slot_says(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+
+    (row,) = world.rows()
+    (attempt,) = world.attempts(row)
+    block = world.chain.block("latest")
+    assert row.state is S.MINED
+    assert (row.block_number, row.block_hash) == (block.number, block.hash)
+    assert row.tx_hash == attempt.hash
+    assert anchored(world) == ()
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.MINED]
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.FINAL]
+    assert anchored(world) == (
+        Anchored(CHAIN_ID, ANCHOR_REGISTRY, block.number, block.time),
+    )
+    world.check()
+
+
+def test_a_receipt_found_before_the_send_was_marked_is_enough(world: World) -> None:
+    """Also when it is final by then: killed after the send, started again much later."""
+    world.seal()
+    world.chain.break_after_send = 1
+    world.worker().round()
+    world.chain.mine(10)
+
+    assert world.states() == [S.IN_PROGRESS]
+    world.worker().round()
+    world.check()
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("blocks", [1, 3], ids=["mined", "final"])
+def test_a_broken_commit_is_repeated(world: World, blocks: int, fault: str) -> None:
+    """State, receipt and the slot become known together or not at all."""
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine(blocks)
+    world.database.faults[:] = ["", fault]
+
+    with pytest.raises(StoreError, match="broken"):
+        worker.round()
+    done = {1: S.MINED, 3: S.FINAL}[blocks] if fault == "after" else S.SENT
+    assert world.states() == [done]
+    assert bool(anchored(world)) == (done is S.FINAL)
+    world.rounds(world.worker(), 4)
+    world.check()
+
+
+def test_a_stranger_who_anchored_first_makes_it_only_older(world: World) -> None:
+    world.seal()
+    (row,) = world.rows()
+    world.foreign(DEV_KEY, 0, row.data)
+    world.chain.mine()
+    earlier = world.chain.block("latest")
+    world.rounds(world.worker(), 6)
+
+    world.check()
+    (row,) = world.rows()
+    assert row.block_number is not None
+    assert row.block_number > earlier.number
+    assert anchored(world) == (
+        Anchored(CHAIN_ID, ANCHOR_REGISTRY, earlier.number, earlier.time),
+    )
+
+
+# -------------------------------------------------------------------- reorganisations
+
+
+def test_a_reorganisation_before_finality_sends_the_same_bytes_again(
+    world: World,
+) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+    world.chain.reorg(1)
+    worker.round()
+
+    assert world.states() == [S.SENT]
+    assert world.rows()[0].block_hash is None
+    assert len(world.chain.pooled()) == 1
+    assert len(set(world.chain.sends)) == 1
+    world.rounds(worker, 5)
+    world.check()
+
+
+def test_a_transaction_that_moved_is_followed_to_its_new_block(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+    before = world.rows()[0].block_number
+    world.chain.reorg(1, repool=True)
+    world.chain.mine()
+    worker.round()
+
+    (row,) = world.rows()
+    assert row.state is S.MINED
+    assert row.block_number != before
+    world.rounds(worker, 4)
+    world.check()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_reorganisation_below_finality_is_said_aloud_and_followed_again(
+    world: World, log: pytest.LogCaptureFixture, *, restarted: bool
+) -> None:
+    """Never a silent flip: what was final is taken back, and becomes final again."""
+    world.seal()
+    world.seal()
+    worker = world.worker()
+    world.rounds(worker, 6)
+    first = anchored(world)
+    head = world.chain.block("latest").number
+    world.chain.reorg(head)
+    if restarted:
+        worker = world.worker("two")
+        world.clock.sleep(61)
+    worker.round()
+
+    assert (
+        len([words for words in alarms(log.records) if "block is gone" in words]) == 2
+    )
+    assert S.FINAL not in world.states()
+    assert anchored(world) == ()
+    world.rounds(worker, 6)
+    world.check()
+    assert anchored(world) != first
+    assert [row.nonce for row in world.rows()] == [0, 1]
+
+
+def test_a_reorganisation_of_blocks_without_ours_raises_no_alarm(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    worker = world.worker()
+    world.rounds(worker, 8)
+    world.chain.reorg(3)
+    world.rounds(worker, 3)
+
+    assert alarms(log.records) == []
+    world.check()
+
+
+# -------------------------------------------------------------------- what goes wrong
+
+
+def test_a_revert_counts_once_it_is_final_and_is_for_the_operator(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """An act on an issuer that is not registered."""
+    act = acts.add_key(DOMAIN, b"\x09" * 32, b"\x08" * 32, 1, FOREVER, OTHER_KEY)
+    world.enqueue(act, "add a key")
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.MINED, S.MINED]
+    assert alarms(log.records) == []
+
+    world.rounds(worker, 4)
+    assert world.states() == [S.REVERTED, S.FINAL]
+    assert ["reverted" in words for words in alarms(log.records)] == [True]
+
+
+def test_a_few_null_receipts_raise_no_alarm(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine(5)
+    world.chain.null_receipts = PATIENCE - 1
+    world.rounds(worker, PATIENCE + 2)
+
+    assert alarms(log.records) == []
+    world.check()
+
+
+def test_a_nonce_that_somebody_else_used_stops_everything(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.drop(world.chain.pooled()[0])
+    world.steal_nonce(SENDER_KEY, 0)
+    for _ in range(PATIENCE - 1):
+        worker.round()
+
+    with pytest.raises(ChainRejected, match="used, finally, and by none of our"):
+        worker.round()
+    assert world.states() == [S.SENT]
+
+
+class OtherReceipts(MemoryChain):
+    """A node that gives receipts of calls that are not ours."""
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        block = self.block("latest")
+        to = "0x" + "00" * 20
+        return Receipt(tx_hash, block.number, block.hash, True, to, b"", 21_000)
+
+
+def test_a_receipt_for_another_call_is_not_believed(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+
+    with pytest.raises(ChainUnavailable, match="another call than ours"):
+        world.worker(nodes=[OtherReceipts()]).round()
+    assert world.states() == [S.SENT]
+
+
+class EmptySlots(MemoryChain):
+    """A node that mines our transaction and denies what it did."""
+
+    def __init__(self, chain: MemoryChain) -> None:
+        self.__dict__ = chain.__dict__
+
+    def call(self, to: str, data: bytes, tag: BlockTag) -> bytes:
+        return bytes(len(super().call(to, data, tag)))
+
+
+def test_an_empty_slot_is_never_final_and_said_once(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.rounds(world.worker(), 2, mine=2)
+    worker = world.worker(nodes=[EmptySlots(world.chain)])
+    world.rounds(worker, 3)
+
+    assert world.states() == [S.MINED]
+    assert len(alarms(log.records)) == 1
+    world.rounds(world.worker(), 1)
+    world.check()
+
+
+def test_a_row_that_leads_nowhere_holds_up_no_other(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """An anchor whose batch this database does not have."""
+    world.enqueue(acts.anchor(ANCHOR_REGISTRY, b"\x01" * 32), "orphan")
+    world.seal()
+    world.rounds(world.worker(), 6)
+
+    assert world.states() == [S.MINED, S.FINAL]
+    assert ["not known here" in words for words in alarms(log.records)] == [True]
+
+
+# -------------------------------------------------------------------- what the registry says
+
+
+class School:
+    """An issuer with real keys, whose acts wait."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.controller = address_of(OTHER_KEY)
+        self.commitment = recovery_commitment(address_of(DEV_KEY))
+        self.id = issuer_id(
+            CHAIN_ID, self.controller, self.commitment, b"\1" * 32, b"\2" * 32
+        )
+        self.revoker = key_id(self.controller)
+        with Database.begin(world.database) as tx:
+            school = organisations.add(
+                tx, id=uuid4(), code="north", name="North", now=samples.NOW
+            )
+            issuers.add(
+                tx,
+                IssuerRecord(
+                    organisation_id=school.id,
+                    chain_id=CHAIN_ID,
+                    registry=ISSUER_REGISTRY,
+                    issuer_id=self.id,
+                    controller=self.controller,
+                    recovery_commitment=self.commitment,
+                    profile=b"{}",
+                    profile_hash=b"\1" * 32,
+                    salt=b"\2" * 32,
+                    created_at=samples.NOW,
+                ),
+            )
+            issuers.add_key(
+                tx,
+                IssuerKey(
+                    organisation_id=school.id,
+                    role=IssuerKeyRole.REVOKING,
+                    key_id=self.revoker,
+                    public=self.controller,
+                    sealed=b"ciphertext",
+                    created_at=samples.NOW,
+                ),
+            )
+        world.school = school
+
+    def record(self) -> IssuerRecord:
+        with self.world.database.read() as tx:
+            return issuers.of(tx, self.world.school.id)
+
+    def opened(self) -> int | None:
+        with self.world.database.read() as tx:
+            (key,) = issuers.keys(tx, self.world.school.id)
+            return key.opened
+
+
+def test_registration_and_keys_are_known_once_they_are_final(world: World) -> None:
+    """In the order they were asked for, whatever the order of their blocks."""
+    school = School(world)
+    world.enqueue(
+        acts.register(
+            DOMAIN, school.controller, school.commitment, b"\1" * 32, b"\2" * 32
+        ),
+        "register",
+    )
+    world.enqueue(
+        acts.add_key(
+            DOMAIN, school.id, school.revoker, acts.REVOKING, FOREVER, OTHER_KEY
+        ),
+        "add key",
+    )
+    worker = world.worker()
+    world.rounds(worker, 2)
+    assert (school.record().registered_at, school.opened()) == (None, None)
+    world.rounds(worker, 3)
+
+    assert world.states() == [S.FINAL, S.FINAL]
+    assert school.record().registered_at == world.chain.block(1).time
+    assert school.opened() == world.chain.block(1).time
+
+
+def test_a_revocation_and_a_closing_are_carried_like_everything_else(
+    world: World,
+) -> None:
+    test_registration_and_keys_are_known_once_they_are_final(world)
+    with world.database.read() as tx:
+        record = issuers.by_issuer_id(tx, world.rows()[1].data[4:36])
+    world.enqueue(
+        acts.revoke(
+            DOMAIN,
+            record.issuer_id,
+            0,
+            1,
+            recovery_acts=0,
+            deadline=FOREVER,
+            secret=OTHER_KEY,
+        ),
+        "revoke",
+    )
+    authority = acts.Authority(DEV_KEY, FOREVER)
+    world.enqueue(
+        acts.close(DOMAIN, record.issuer_id, bytes(32), bytes(32), authority), "close"
+    )
+    world.rounds(world.worker(), 6)
+
+    assert world.states() == [S.FINAL] * 4
+    with world.database.read() as tx:
+        closed = issuers.of(tx, record.organisation_id).closed_at
+    (*_, last) = world.rows()
+    assert last.block_number is not None
+    assert closed == world.chain.block(last.block_number).time
+
+
+def test_credentials_are_sealed_once_their_key_is_final(world: World) -> None:
+    with Database.begin(world.database) as tx:
+        other = samples.add_school(tx, "south", opened=None)
+        samples.issue(tx, other, 2)
+    worker = world.worker()
+    world.rounds(worker, 2)
+    assert world.rows() == []
+
+    with Database.begin(world.database) as tx:
+        key = samples.issuer_key(other)
+        issuers.mark_key_opened(tx, other.id, key.key_id, 1_700_000_000)
+    world.rounds(worker, 6)
+    assert world.states() == [S.FINAL]
+    with world.database.read() as tx:
+        batch: Batch = batches.get(tx, UUID(world.rows()[0].subject))
+    assert batch.tree_size == 2

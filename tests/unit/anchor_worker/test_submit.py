@@ -1,0 +1,412 @@
+from dataclasses import replace
+
+import pytest
+
+from anchor_worker.submit import MAX_UNMINED, FeePolicy
+from ledger.chain import acts
+from ledger.chain.sender import SignedTransaction, TransactionFields
+from ledger.core.registries import ANCHOR_REGISTRY
+from ledger.errors import ChainRejected, KeystoreError, StoreError
+from ledger.store.records import ChainTxState
+from tests.unit.anchor_worker.worlds import (
+    MAX_FEE,
+    POLICY,
+    SENDER,
+    SENDER_KEY,
+    World,
+    alarms,
+)
+
+S = ChainTxState
+GWEI = 10**9
+
+
+def test_bytes_are_stored_then_sent_then_marked(world: World) -> None:
+    world.seal()
+    world.worker().round()
+
+    (row,) = world.rows()
+    (attempt,) = world.attempts(row)
+    assert (row.state, row.nonce, row.sender) == (S.SENT, 0, SENDER)
+    assert world.chain.sends == [attempt.raw]
+    assert world.chain.pooled() == [attempt.hash]
+    assert attempt.sent_at == world.clock()
+    assert world.chain.unknown_sends == []
+
+
+def test_a_send_that_failed_sends_the_same_bytes_again(world: World) -> None:
+    world.seal()
+    world.chain.break_before_send = 2
+    worker = world.worker()
+
+    worker.round()
+    assert world.states() == [S.IN_PROGRESS]
+    assert world.chain.pooled() == []
+    worker.round()
+    worker.round()
+    assert world.states() == [S.SENT]
+    assert len(set(world.chain.sends)) == 1
+    world.rounds(worker, 5)
+    world.check()
+
+
+def test_a_send_that_failed_but_happened_is_found_in_the_chain(world: World) -> None:
+    world.seal()
+    world.chain.break_after_send = 1
+    worker = world.worker()
+
+    worker.round()
+    assert world.states() == [S.IN_PROGRESS]
+    assert len(world.chain.pooled()) == 1
+    world.rounds(worker, 5)
+    assert len(set(world.chain.sends)) == 1
+    world.check()
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("write", range(4))
+def test_a_broken_commit_is_repeated_by_the_next_round(
+    world: World, write: int, fault: str
+) -> None:
+    """Writes of the first round: lease, nonce with signed bytes, sent; then nothing more."""
+    world.seal()
+    world.database.faults[:] = [""] * write + [fault]
+    worker = world.worker()
+
+    if write < 3:
+        with pytest.raises(StoreError, match="broken"):
+            worker.round()
+    else:
+        worker.round()
+    world.database.faults.clear()
+    world.rounds(world.worker(), 6)
+    assert len(set(world.chain.sends)) == 1
+    world.check()
+
+
+def test_only_one_is_in_progress_and_the_others_wait_behind_it(world: World) -> None:
+    for _ in range(3):
+        world.seal()
+    world.chain.break_before_send = 1
+    worker = world.worker()
+
+    worker.round()
+    assert world.states() == [S.IN_PROGRESS, S.SEALED, S.SEALED]
+    worker.round()
+    assert world.states() == [S.SENT, S.SENT, S.SENT]
+    assert [row.nonce for row in world.rows()] == [0, 1, 2]
+
+
+def test_no_more_are_sent_than_a_node_keeps(world: World) -> None:
+    for _ in range(MAX_UNMINED + 2):
+        world.seal()
+    worker = world.worker()
+
+    worker.round()
+    worker.round()
+    assert world.states().count(S.SENT) == MAX_UNMINED
+    world.rounds(worker, 6)
+    world.check()
+
+
+def test_the_same_bytes_go_again_at_every_start_and_every_minute(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    worker.round()
+    assert len(world.chain.sends) == 1
+
+    world.worker().round()
+    assert len(world.chain.sends) == 2
+    world.clock.sleep(60)
+    worker.round()
+    assert len(world.chain.sends) == 3
+    assert len(set(world.chain.sends)) == 1
+
+
+def test_dropped_from_the_pool_it_is_sent_again(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.drop(world.chain.pooled()[0])
+    world.clock.sleep(60)
+
+    worker.round()
+    assert len(world.chain.pooled()) == 1
+    assert len(set(world.chain.sends)) == 1
+
+
+# -------------------------------------------------------------------- fees
+
+
+def test_without_a_receipt_both_fees_rise_by_an_eighth_and_the_nonce_stays(
+    world: World,
+) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.base_fee = 50 * GWEI  # above what was offered: it is not mined
+    world.chain.mine(POLICY.bump_after)
+    worker.round()
+
+    (row,) = world.rows()
+    first, second = world.attempts(row)
+    assert second.tip >= -(-first.tip * 1125 // 1000)
+    assert second.fee_cap >= -(-first.fee_cap * 1125 // 1000)
+    assert second.fee_cap <= MAX_FEE
+    assert row.nonce == 0
+    assert world.chain.pooled() == [second.hash]
+    world.chain.base_fee = GWEI
+    world.rounds(worker, 6)
+    world.check()
+
+
+def test_a_raise_is_stored_before_it_is_sent(world: World) -> None:
+    world.seal()
+    world.worker().round()
+    world.chain.base_fee = 50 * GWEI
+    world.chain.mine(POLICY.bump_after)
+    world.chain.break_after_send = 1
+    world.worker().round()
+
+    (row,) = world.rows()
+    assert len(world.attempts(row)) == 2
+    assert world.chain.unknown_sends == []
+    assert world.chain.pooled() == [world.attempts(row)[-1].hash]
+
+
+def test_at_the_ceiling_the_last_bytes_go_again_and_an_alarm_is_raised(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    worker = world.worker(policy=FeePolicy(max_fee=4 * GWEI, bump_after=1))
+    worker.round()
+    world.chain.base_fee = 500 * GWEI
+    for _ in range(12):
+        world.chain.mine()
+        world.clock.sleep(60)
+        worker.round()
+
+    (row,) = world.rows()
+    caps = [attempt.fee_cap for attempt in world.attempts(row)]
+    assert max(caps) <= 4 * GWEI
+    assert len(caps) <= 3
+    assert "cannot be raised under the ceiling" in log.text
+    assert world.chain.sends[-1] == world.attempts(row)[-1].raw
+    world.chain.base_fee = GWEI
+    world.rounds(worker, 6)
+    world.check()
+
+
+def test_nothing_is_begun_while_the_chain_asks_more_than_the_ceiling(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.chain.base_fee = 2 * MAX_FEE
+    world.chain.mine()
+    worker = world.worker()
+    worker.round()
+
+    assert world.states() == [S.SEALED]
+    assert "above the ceiling" in log.text
+    world.chain.base_fee = GWEI
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.SENT]
+
+
+def test_only_the_first_in_line_is_worth_more(world: World) -> None:
+    for _ in range(2):
+        world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.base_fee = 50 * GWEI
+    world.chain.mine(POLICY.bump_after)
+    worker.round()
+
+    assert [len(world.attempts(row)) for row in world.rows()] == [2, 1]
+
+
+# -------------------------------------------------------------------- refusals of the node
+
+
+def test_underpriced_stores_higher_fees_and_sends_them_at_the_next_round(
+    world: World,
+) -> None:
+    world.seal()
+    world.chain.refusals = ["transaction underpriced: gas tip cap 1"]
+    worker = world.worker()
+    worker.round()
+
+    (row,) = world.rows()
+    assert row.state is S.IN_PROGRESS
+    assert len(world.attempts(row)) == 2
+    worker.round()
+    assert world.states() == [S.SENT]
+    assert world.chain.pooled() == [world.attempts(row)[-1].hash]
+
+
+def test_without_funds_the_bytes_are_kept_and_sent_once_there_are_some(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.chain.balances[SENDER] = 1
+    worker = world.worker()
+    worker.round()
+    worker.round()
+
+    assert world.states() == [S.IN_PROGRESS]
+    assert log.text.count("cannot pay: insufficient funds") == 1
+    del world.chain.balances[SENDER]
+    world.rounds(worker, 5)
+    assert len(set(world.chain.sends)) == 1
+    world.check()
+
+
+def test_a_missing_earlier_nonce_is_waited_for(world: World) -> None:
+    world.seal()
+    world.chain.refusals = ["nonce too high"]
+    worker = world.worker()
+    worker.round()
+
+    assert world.states() == [S.IN_PROGRESS]
+    worker.round()
+    assert world.states() == [S.SENT]
+
+
+def test_a_taken_slot_counts_as_sent_and_the_chain_decides(world: World) -> None:
+    world.seal()
+    world.chain.refusals = ["replacement transaction underpriced"]
+    worker = world.worker()
+    worker.round()
+
+    assert world.states() == [S.SENT]
+    world.clock.sleep(60)
+    world.rounds(worker, 5)
+    world.check()
+
+
+def test_what_no_node_takes_is_for_the_operator_and_blocks_the_rest(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.seal()
+    world.chain.refusals = ["intrinsic gas too low"]
+    worker = world.worker()
+    worker.round()
+    worker.round()
+
+    assert world.states() == [S.FATAL, S.SEALED]
+    assert "no node will take nonce 0: intrinsic gas too low" in alarms(log.records)
+    assert any("nothing is sent" in words for words in alarms(log.records))
+
+
+def test_bytes_that_may_be_on_their_way_are_never_given_up(world: World) -> None:
+    world.seal()
+    world.chain.break_after_send = 1
+    worker = world.worker()
+    worker.round()
+    world.chain.refusals = ["exceeds block gas limit"]
+    worker.round()
+
+    assert world.states() == [S.IN_PROGRESS]
+    world.rounds(worker, 5)
+    world.check()
+
+
+# -------------------------------------------------------------------- nonces and foreign use
+
+
+def test_the_first_nonce_is_given_out_once_everything_before_is_final(
+    world: World,
+) -> None:
+    """An account that was used before, by hand."""
+    world.seal()
+    world.foreign(SENDER_KEY, 0, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
+    worker = world.worker()
+    worker.round()
+    assert world.states() == [S.SEALED]
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.SEALED]
+    world.chain.mine(2)
+    worker.round()
+
+    assert [(row.state, row.nonce) for row in world.rows()] == [(S.SENT, 1)]
+
+
+@pytest.mark.parametrize("mined", [0, 1, 3])
+def test_a_nonce_that_we_never_gave_out_stops_everything(
+    world: World, mined: int
+) -> None:
+    """Foreign use of the account, or this database is an old copy."""
+    world.seal()
+    world.rounds(world.worker(), 5)
+    world.foreign(SENDER_KEY, 1, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
+    world.chain.mine(mined)
+    world.clock.sleep(61)
+    world.seal()
+
+    with pytest.raises(
+        ChainRejected, match="used elsewhere, or the database is an old copy"
+    ):
+        world.worker().round()
+    assert [row.state for row in world.rows()] == [S.FINAL, S.SEALED]
+
+
+class AbsentSigner:
+    """A key that cannot be used now, as when it lives in another machine."""
+
+    address = SENDER
+
+    def sign(self, fields: TransactionFields) -> SignedTransaction:
+        raise KeystoreError(f"nobody signs nonce {fields.nonce}")
+
+
+def test_without_a_signature_nothing_is_begun(world: World) -> None:
+    world.seal()
+    working, world.signer = world.signer, AbsentSigner()
+    with pytest.raises(KeystoreError, match="nobody signs"):
+        world.worker().round()
+    assert world.states() == [S.SEALED]
+
+    world.signer = working
+    world.worker().round()
+    assert world.states() == [S.SENT]
+
+
+def test_rows_of_an_earlier_sender_are_left_alone(world: World) -> None:
+    world.seal()
+    world.worker().round()
+    world.signer = AbsentSigner()
+    world.signer.address = "0x" + "77" * 20
+    world.worker().round()
+
+    assert len(world.chain.sends) == 1
+
+
+def test_fees_may_differ_and_nothing_else(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    for base_fee in (5, 12, 26):
+        world.chain.base_fee = base_fee * GWEI
+        world.chain.mine(POLICY.bump_after)
+        worker.round()
+
+    (row,) = world.rows()
+    attempts = world.attempts(row)
+    assert len(attempts) >= 3
+    signer = world.signer
+    for attempt in attempts:
+        fields = TransactionFields(
+            chain_id=31337,
+            nonce=0,
+            to=row.to,
+            data=row.data,
+            gas=row.gas,
+            tip=attempt.tip,
+            fee_cap=attempt.fee_cap,
+        )
+        assert signer.sign(fields).raw == attempt.raw
+        assert signer.sign(replace(fields, nonce=1)).raw != attempt.raw
