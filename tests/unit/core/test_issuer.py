@@ -1,6 +1,8 @@
 """Names, profiles and key windows of issuers."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eth_abi.abi import encode as abi_encode
@@ -64,14 +66,24 @@ def test_reference_refuses_every_other_text(text: str) -> None:
         IssuerReference.from_text(text)
 
 
-def test_issuer_id_known_answer() -> None:
-    """The same numbers stand in the contract's tests: idOf answers this."""
-    assert (
-        issuer_id(
-            31337, "0x" + "11" * 20, b"\x22" * 32, b"\x33" * 32, b"\x44" * 32
-        ).hex()
-        == "0ad50c528a0664976d6928d04846ff699052babf34f88e6205263d3834ac251e"
+def test_issuer_id_is_what_the_contract_answers() -> None:
+    """The example of docs/spec/contracts.md."""
+    spec = (Path(__file__).parents[3] / "docs" / "spec" / "contracts.md").read_text()
+    controller = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+    commitment = recovery_commitment("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
+    identifier = issuer_id(
+        31337, controller, commitment, hashlib.sha256(b"{}").digest(), bytes(32)
     )
+
+    assert (
+        commitment.hex()
+        == "1acd8c7346146404998bcf6fa5e6b34ee7d0954cd062bb444250a895f94b2a5b"
+    )
+    assert (
+        identifier.hex()
+        == "c7e039bc41dae264f08a8c6edbd88758455488f561e946fdeeddd729ef1a0f17"
+    )
+    assert f"0x{identifier.hex()}" in spec
 
 
 @given(st.integers(1, 2**53 - 1), _ADDRESSES, _HASHES, _HASHES, _HASHES)
