@@ -1,7 +1,7 @@
 """Databases for tests: a SQLite file each, and a real PostgreSQL that runs once.
 
-Every test gets its own database, copied from a template that was upgraded once. A missing
-PostgreSQL is a failure, never a skip.
+Every test finds a database without a row, at this release's schema. A missing PostgreSQL
+is a failure, never a skip.
 """
 
 import os
@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from ledger.store.database import Database
+from ledger.store.tables import metadata
 
 
 class Server(Protocol):
@@ -28,41 +29,44 @@ class Server(Protocol):
         ...
 
 
-_TEMPLATE = "perdure_template"
-
-
 class Postgres:
-    """A running server: makes databases, upgraded or empty, and drops them."""
+    """A running server: makes empty databases, and keeps one that is upgraded."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        # Nobody pulls the plug during a test; copies then take a tenth of the time.
-        self._execute("ALTER SYSTEM SET fsync = off")
-        self._execute("SELECT pg_reload_conf()")
-        self._execute("CREATE DATABASE {}", _TEMPLATE)
-        Database.upgrade(self.url(_TEMPLATE)).close()
+        self._admin = psycopg.connect(server.get_uri("postgres"), autocommit=True)
+        # Nobody pulls the plug during a test.
+        self._admin.execute("ALTER SYSTEM SET fsync = off")
+        self._admin.execute("SELECT pg_reload_conf()")
+        self.kept_url = self.create()
+        Database.upgrade(self.kept_url).close()
+        self._kept = psycopg.connect(self.kept_url, autocommit=True)
+        self._clean = sql.SQL("; ").join(
+            sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name))
+            for table in reversed(metadata.sorted_tables)
+        )
 
-    def url(self, name: str) -> str:
+    def create(self) -> str:
+        """Make an empty database and answer its address."""
+        name = f"test_{uuid4().hex}"
+        self._admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return str(self._server.get_uri(name))
 
-    def create(self, *, empty: bool = False) -> str:
-        """Make a database and answer its name."""
-        name = f"test_{uuid4().hex}"
-        if empty:
-            self._execute("CREATE DATABASE {}", name)
-        else:
-            self._execute("CREATE DATABASE {} TEMPLATE {}", name, _TEMPLATE)
-        return name
+    def clean(self) -> str:
+        """Empty the database that is kept, whoever is still in it; answer its address.
 
-    def drop(self, name: str) -> None:
-        """Drop a database, whoever is still connected."""
-        self._execute("DROP DATABASE {} WITH (FORCE)", name)
+        Copying a template for each test takes ten times as long.
+        """
+        self._kept.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        self._kept.execute(self._clean)
+        return self.kept_url
 
-    def _execute(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL(statement).format(*(sql.Identifier(name) for name in names))
-            )
+    def close(self) -> None:
+        self._kept.close()
+        self._admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -81,17 +85,22 @@ def postgres() -> Iterator[Postgres]:
 
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            yield Postgres(server)
+            with closing(Postgres(server)) as running:
+                yield running
         finally:
             server.cleanup()
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """The address of a fresh PostgreSQL database at this release's schema."""
-    name = postgres.create()
-    yield postgres.url(name)
-    postgres.drop(name)
+def postgres_url(postgres: Postgres) -> str:
+    """The address of a PostgreSQL database at this release's schema, without a row."""
+    return postgres.clean()
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: Postgres) -> str:
+    """The address of a PostgreSQL database without a table."""
+    return postgres.create()
 
 
 @pytest.fixture(scope="session")
