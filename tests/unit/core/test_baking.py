@@ -74,6 +74,21 @@ def test_svg_carries_the_credential_right_after_its_start_tag() -> None:
     assert expected == bake_svg(SVG, CREDENTIAL)
 
 
+def test_the_examples_of_the_specification() -> None:
+    page = (PUBLISHED.parents[4] / "docs" / "spec" / "files.md").read_text()
+    images = PUBLISHED.parents[2] / "baked" / "valid"
+    png_image = (images / "alone.png").read_bytes().hex()
+    svg_image = (images / "alone.svg").read_text()
+    shown = "".join(page.split('length, "iTXt"')[1].split('{"@context')[0].split())
+
+    assert "00000c7a69545874" in png_image
+    assert "00000c7a 69545874" in page
+    hexadecimal = KEYWORD.hex() + "0000000000" + b'{"@context":["htt'.hex()
+    assert hexadecimal in png_image
+    assert all(part in shown for part in (KEYWORD.hex(), b'{"@context":["htt'.hex()))
+    assert svg_image.split("[{")[0] in page
+
+
 @pytest.mark.parametrize(("bake", "image"), [(bake_png, PNG), (bake_svg, SVG)])
 def test_baking_again_replaces_the_credential(
     bake: Callable[[bytes, bytes], bytes], image: bytes

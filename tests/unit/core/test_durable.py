@@ -112,6 +112,16 @@ def test_small_trees_are_proved_path_by_path() -> None:
         assert sealed == sealed_root(size, bytes.fromhex(tree["root"]))
 
 
+def test_the_example_of_the_specification() -> None:
+    page = (durable.FOLDER.parents[2] / "docs" / "spec" / "anchor-proof.md").read_text()
+    block = page.split("```json\n")[1].split("```")[0]
+    facts = durable.facts(SEVENTH)
+
+    assert SEVENTH.proof == AnchorProof.from_json(json.loads(block))
+    for value in ("leaf", "root", "issuerProfileHash"):
+        assert str(facts[value]) in page
+
+
 # ---------------------------------------------------------------- one file, four readings
 
 

@@ -114,6 +114,19 @@ def test_leaf_node_and_seal_have_their_own_prefix() -> None:
     assert sha256(b"\x02" + b"\0\0\0\0\0\0\1\2" + a).digest() == sealed_root(258, a)
 
 
+def test_the_example_of_the_specification() -> None:
+    page = (VECTORS.parents[2] / "docs" / "spec" / "leaf-and-tree.md").read_text()
+    leaves = [leaf_hash(bytes([number])) for number in range(5)]
+    n01, n23 = node_hash(*leaves[:2]), node_hash(*leaves[2:4])
+    n0123 = node_hash(n01, n23)
+    top = node_hash(n0123, leaves[4])
+
+    for value in (*leaves, n01, n23, n0123, top, sealed_root(5, top)):
+        assert value.hex() in page
+    assert top == InclusionProof(3, 5, (leaves[2], n01, leaves[4])).root(leaves[3])
+    assert top == InclusionProof(4, 5, (n0123,)).root(leaves[4])
+
+
 # ---------------------------------------------------------------- every tree
 
 

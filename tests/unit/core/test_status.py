@@ -124,6 +124,20 @@ def test_words_that_no_registry_has(words: dict[int, int]) -> None:
         StatusBits.from_words(words)
 
 
+def test_the_example_of_the_specification() -> None:
+    page = (PUBLISHED.parents[4] / "docs" / "spec" / "status.md").read_text()
+    bits = StatusBits.of([0, 9, 300])
+    encoded_there = next(
+        line.split()[1] for line in page.splitlines() if line.startswith("encoded ")
+    )
+
+    assert bits == StatusBits.decode(encoded_there)
+    assert bits.words() == {0: 0x201, 1: 0x100000000000}
+    assert "word 0   0x201 " in page
+    assert "word 1   0x100000000000 " in page
+    assert (bits.data[0], bits.data[1], bits.data[37]) == (0x80, 0x40, 0x08)
+
+
 # ---------------------------------------------------------------- others' lists
 
 
