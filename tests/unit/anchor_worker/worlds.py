@@ -48,6 +48,10 @@ ONCE = Rhythm(poll=0.0, once=True)
 EVERY_STATE = tuple(ChainTxState)
 
 
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
 class WitnessChain(MemoryChain):
     """Notes bytes that arrive and are not in the database (invariant I3)."""
 
@@ -55,6 +59,8 @@ class WitnessChain(MemoryChain):
         super().__init__()
         self._database = database
         self.unknown_sends: list[bytes] = []
+        #: Kill the sender "before" or "after" its next send.
+        self.kill = ""
 
     def send(self, raw: bytes) -> SendAnswer:
         with self._database.read() as tx:
@@ -65,12 +71,21 @@ class WitnessChain(MemoryChain):
             }
         if keccak256(raw) not in known:
             self.unknown_sends.append(raw)
-        return super().send(raw)
+        kill, self.kill = self.kill, ""
+        if kill == "before":
+            raise Killed
+        answer = super().send(raw)
+        if kill == "after":
+            raise Killed
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenDatabase(Database):
-    """Fails a write as `faults` says, one entry for each: "before", "after" or "" (works)."""
+    """Fails a write as `faults` says, one entry for each: "before", "after" or "" (works).
+
+    "killed before" and "killed after" end the process there.
+    """
 
     faults: list[str] = field(default_factory=list)
 
@@ -80,8 +95,12 @@ class BrokenDatabase(Database):
         # Not super(): a slotted dataclass is another class than the one super() looks up.
         with Database.begin(self) as tx:
             yield tx
+            if fault == "killed before":
+                raise Killed
             if fault == "before":
                 raise StoreError("broken before the commit")
+        if fault == "killed after":
+            raise Killed
         if fault == "after":
             raise StoreError("broken after the commit")
 
