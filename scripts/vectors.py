@@ -1,8 +1,8 @@
 """Write the vector files again. A test fails when what is committed differs."""
 
-from tests.vector_sources import baked, credentials, durable, trees
+from tests.vector_sources import baked, credentials, durable, reports, trees
 
-SOURCES = (credentials, durable, baked, trees)
+SOURCES = (credentials, durable, baked, trees, reports)
 
 
 def main() -> None:

@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         question = canonical.parse_object(self.rfile.read(size))
         self.server.requests.append((self.path, question))
         try:
-            result = _result(self.server.chain, question)
+            result = answer_of(self.server.chain, question)
         except ChainUnavailable as error:
             body = failing(question, -32000, str(error))
         else:
@@ -244,7 +244,7 @@ def served(chain: FakeChain, liar: Liar = honest) -> Iterator[RpcServer]:
         thread.join()
 
 
-def _result(chain: FakeChain, question: dict[str, Any]) -> Any:
+def answer_of(chain: FakeChain, question: dict[str, Any]) -> Any:
     params = question["params"]
     match question["method"]:
         case "eth_chainId":
