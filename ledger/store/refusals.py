@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from ledger.errors import Conflict
 from ledger.store.tables import metadata
 
-_SENTENCES = {
+SENTENCES = {
     "uq_organisation_code": "an organisation with this code is already there",
     "pk_issuer": "this organisation already has an issuer record",
     "uq_issuer_chain_id_registry_address_issuer_id": "this issuer record belongs to another organisation",
@@ -33,8 +33,8 @@ _SENTENCES = {
 def conflict(error: IntegrityError) -> Conflict:
     """The Conflict that stands for a broken constraint."""
     name = _constraint(error)
-    if name in _SENTENCES:
-        return Conflict(_SENTENCES[name])
+    if name in SENTENCES:
+        return Conflict(SENTENCES[name])
     return Conflict(f"the database refused it by its rule {name}")
 
 

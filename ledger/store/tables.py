@@ -302,7 +302,7 @@ class ChainTxRow(_Row, table=True):
         CheckConstraint(
             "CASE WHEN state IN ('mined', 'final') THEN block_number IS NOT NULL"
             " WHEN state IN ('sealed', 'in_progress', 'sent') THEN block_number IS NULL"
-            " ELSE block_number IS NULL OR block_number >= 0 END",
+            " ELSE TRUE END",
             name="block_once_mined",
         ),
         CheckConstraint(
@@ -311,6 +311,7 @@ class ChainTxRow(_Row, table=True):
             name="whole_receipt",
         ),
         CheckConstraint("nonce >= 0", name="nonce"),
+        CheckConstraint("block_number >= 0", name="block_number"),
         CheckConstraint("gas > 0", name="gas"),
         _size("block_hash", 32),
         _size("tx_hash", 32),

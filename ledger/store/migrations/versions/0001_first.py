@@ -70,7 +70,7 @@ def upgrade() -> None:
             name=op.f("ck_chain_tx_nonce_from_in_progress_on"),
         ),
         sa.CheckConstraint(
-            "CASE WHEN state IN ('mined', 'final') THEN block_number IS NOT NULL WHEN state IN ('sealed', 'in_progress', 'sent') THEN block_number IS NULL ELSE block_number IS NULL OR block_number >= 0 END",
+            "CASE WHEN state IN ('mined', 'final') THEN block_number IS NOT NULL WHEN state IN ('sealed', 'in_progress', 'sent') THEN block_number IS NULL ELSE TRUE END",
             name=op.f("ck_chain_tx_block_once_mined"),
         ),
         sa.CheckConstraint(
@@ -85,6 +85,7 @@ def upgrade() -> None:
             "(block_number IS NULL) = (block_hash IS NULL) AND (block_number IS NULL) = (tx_hash IS NULL)",
             name=op.f("ck_chain_tx_whole_receipt"),
         ),
+        sa.CheckConstraint("block_number >= 0", name=op.f("ck_chain_tx_block_number")),
         sa.CheckConstraint("gas > 0", name=op.f("ck_chain_tx_gas")),
         sa.CheckConstraint(
             "length(block_hash) = 32", name=op.f("ck_chain_tx_block_hash_size")

@@ -1,0 +1,456 @@
+"""Every constraint refuses what it is for, on both databases, whoever writes the row."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from ledger.errors import Conflict
+from ledger.store.database import Database, Transaction
+from ledger.store.refusals import SENTENCES
+from ledger.store.tables import (
+    STATUS_BLOCK,
+    AchievementRow,
+    ApiKeyRow,
+    AttemptRow,
+    BatchAnchorRow,
+    BatchRow,
+    ChainRow,
+    ChainTxRow,
+    CredentialRow,
+    IssuerKeyRow,
+    IssuerRow,
+    LeaseRow,
+    OrganisationRow,
+    StatusBlockRow,
+    StoredAnswerRow,
+    metadata,
+)
+from tests.unit.store.samples import NOW, Undo
+
+Row = dict[str, Any]
+
+ORG, OTHER_ORG, ID, OTHER_ID = (UUID(int=n) for n in range(1, 5))
+ADDRESS, OTHER_ADDRESS = "0x" + "ab" * 20, "0x" + "cd" * 20
+A, B = b"a" * 32, b"b" * 32
+
+#: One lawful row of each table, in the order in which they refer to one another.
+LAWFUL: dict[type[SQLModel], Row] = {
+    OrganisationRow: {"id": ORG, "code": "r", "name": "R", "created_at": NOW},
+    IssuerRow: {
+        "organisation_id": ORG,
+        "chain_id": 1,
+        "registry_address": ADDRESS,
+        "issuer_id": A,
+        "controller": ADDRESS,
+        "recovery_commitment": A,
+        "profile": b"{}",
+        "profile_hash": A,
+        "salt": A,
+        "created_at": NOW,
+    },
+    IssuerKeyRow: {
+        "organisation_id": ORG,
+        "key_id": A,
+        "role": "signing",
+        "public": "z",
+        "sealed": b"",
+        "created_at": NOW,
+    },
+    AchievementRow: {
+        "organisation_id": ORG,
+        "code": "git",
+        "version": "1",
+        "ordinal": 1,
+        "source": b"{}",
+        "created_at": NOW,
+    },
+    BatchRow: {
+        "id": ID,
+        "chain_id": 1,
+        "sealed_root": A,
+        "tree_size": 1,
+        "sealed_at": NOW,
+    },
+    BatchAnchorRow: {
+        "batch_id": ID,
+        "chain_id": 1,
+        "registry_address": ADDRESS,
+        "block_number": 0,
+        "time": 1,
+    },
+    StatusBlockRow: {
+        "organisation_id": ORG,
+        "block": 0,
+        "used": 0,
+        "taken": bytes(STATUS_BLOCK // 8),
+    },
+    CredentialRow: {
+        "id": ID,
+        "organisation_id": ORG,
+        "chain_id": 1,
+        "achievement_code": "git",
+        "achievement_version": "1",
+        "recipient_email": "canary@example.org",
+        "recipient_name": "Canary",
+        "awarded_on": date(2026, 11, 25),
+        "issued_at": NOW,
+        "data": b"{}",
+        "leaf": A,
+        "key_id": A,
+        "status_index": 0,
+        "batch_id": ID,
+        "leaf_index": 0,
+        "path": b"",
+    },
+    ChainTxRow: {
+        "id": ID,
+        "kind": "anchor",
+        "chain_id": 1,
+        "position": 1,
+        "to_address": ADDRESS,
+        "data": b"",
+        "gas": 1,
+        "subject": "s",
+        "unique_key": "u",
+        "state": "in_progress",
+        "sender": ADDRESS,
+        "nonce": 0,
+        "created_at": NOW,
+    },
+    AttemptRow: {
+        "hash": A,
+        "chain_tx_id": ID,
+        "raw": b"",
+        "tip": 1,
+        "fee_cap": 1,
+        "created_at": NOW,
+    },
+    LeaseRow: {
+        "chain_id": 1,
+        "sender": ADDRESS,
+        "owner": "o",
+        "token": 1,
+        "expires": NOW,
+    },
+    ChainRow: {
+        "chain_id": 1,
+        "genesis_hash": A,
+        "anchor_registry": ADDRESS,
+        "issuer_registry": ADDRESS,
+        "test": True,
+    },
+    ApiKeyRow: {
+        "id": ID,
+        "organisation_id": ORG,
+        "name": "n",
+        "prefix": "p",
+        "secret_hash": A,
+        "scopes": "",
+        "created_at": NOW,
+    },
+    StoredAnswerRow: {
+        "organisation_id": ORG,
+        "key": "k",
+        "route": "r",
+        "status": 200,
+        "body": b"",
+        "content_type": "t",
+        "request_hash": A,
+        "created_at": NOW,
+    },
+}
+
+#: A second lawful row of those tables where it needs more than another primary key.
+NOTHING_MINED: Row = {"block_number": None, "block_hash": None, "tx_hash": None}
+MINED: Row = {"block_number": 1, "block_hash": A, "tx_hash": A}
+SEALED: Row = {"state": "sealed", "sender": None, "nonce": None}
+ANOTHER: dict[type[SQLModel], Row] = {
+    OrganisationRow: {"id": OTHER_ORG, "code": "o"},
+    IssuerRow: {"organisation_id": OTHER_ORG, "issuer_id": B},
+    IssuerKeyRow: {"key_id": B},
+    AchievementRow: {"version": "2", "ordinal": 2},
+    BatchRow: {"id": OTHER_ID, "sealed_root": B},
+    BatchAnchorRow: {"chain_id": 2},
+    StatusBlockRow: {"block": 1},
+    CredentialRow: {
+        "id": OTHER_ID,
+        "recipient_email": "other@example.org",
+        "leaf": B,
+        "status_index": 1,
+        "batch_id": None,
+        "leaf_index": None,
+        "path": None,
+    },
+    ChainTxRow: {"id": OTHER_ID, "unique_key": "v", "state": "sent", "nonce": 1},
+    AttemptRow: {"hash": B},
+    LeaseRow: {"chain_id": 2},
+    ChainRow: {"chain_id": 2},
+    ApiKeyRow: {"id": OTHER_ID, "secret_hash": B},
+    StoredAnswerRow: {"key": "l"},
+}
+
+SHORT, LONG = b"a" * 31, b"a" * 33
+NO_ADDRESS = "0x" + "ab" * 19
+
+#: What must not be: the rule that refuses it, the table, and what differs from ANOTHER.
+UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
+    ("uq_organisation_code", OrganisationRow, {"code": "r"}),
+    ("pk_organisation", OrganisationRow, {"id": ORG}),
+    ("ck_organisation_code_length", OrganisationRow, {"code": ""}),
+    ("ck_organisation_code_length", OrganisationRow, {"code": "c" * 65}),
+    ("ck_organisation_name_length", OrganisationRow, {"name": ""}),
+    ("ck_organisation_name_length", OrganisationRow, {"name": "n" * 201}),
+    ("not_null organisation.name", OrganisationRow, {"name": None}),
+    ("pk_issuer", IssuerRow, {"organisation_id": ORG}),
+    ("uq_issuer_chain_id_registry_address_issuer_id", IssuerRow, {"issuer_id": A}),
+    ("ck_issuer_issuer_id_size", IssuerRow, {"issuer_id": SHORT}),
+    ("ck_issuer_issuer_id_size", IssuerRow, {"issuer_id": LONG}),
+    ("ck_issuer_recovery_commitment_size", IssuerRow, {"recovery_commitment": SHORT}),
+    ("ck_issuer_profile_hash_size", IssuerRow, {"profile_hash": SHORT}),
+    ("ck_issuer_salt_size", IssuerRow, {"salt": SHORT}),
+    ("ck_issuer_registry_address_size", IssuerRow, {"registry_address": NO_ADDRESS}),
+    ("ck_issuer_controller_size", IssuerRow, {"controller": NO_ADDRESS}),
+    ("ck_issuer_closed_after_registered", IssuerRow, {"closed_at": 1}),
+    ("pk_issuer_key", IssuerKeyRow, {"key_id": A}),
+    ("ck_issuer_key_role", IssuerKeyRow, {"role": "Signing"}),
+    ("ck_issuer_key_key_id_size", IssuerKeyRow, {"key_id": SHORT}),
+    ("pk_achievement", AchievementRow, {"version": "1"}),
+    ("uq_achievement_organisation_id_code_ordinal", AchievementRow, {"ordinal": 1}),
+    ("ck_achievement_code_length", AchievementRow, {"code": ""}),
+    ("ck_achievement_version_length", AchievementRow, {"version": ""}),
+    ("pk_batch", BatchRow, {"id": ID}),
+    ("uq_batch_sealed_root", BatchRow, {"sealed_root": A}),
+    ("ck_batch_sealed_root_size", BatchRow, {"sealed_root": SHORT}),
+    ("ck_batch_tree_size", BatchRow, {"tree_size": 0}),
+    ("pk_batch_anchor", BatchAnchorRow, {"chain_id": 1}),
+    ("ck_batch_anchor_registry_address_size", BatchAnchorRow, {"registry_address": ""}),
+    ("ck_batch_anchor_block_number", BatchAnchorRow, {"block_number": -1}),
+    ("ck_batch_anchor_time", BatchAnchorRow, {"time": 0}),
+    ("pk_status_block", StatusBlockRow, {"block": 0}),
+    ("ck_status_block_block", StatusBlockRow, {"block": -1}),
+    ("ck_status_block_block", StatusBlockRow, {"block": 7_629}),
+    ("ck_status_block_used", StatusBlockRow, {"used": -1}),
+    ("ck_status_block_used", StatusBlockRow, {"used": STATUS_BLOCK + 1}),
+    ("ck_status_block_taken_size", StatusBlockRow, {"taken": b"0"}),
+    ("pk_credential", CredentialRow, {"id": ID}),
+    ("uq_credential_award", CredentialRow, {"recipient_email": "canary@example.org"}),
+    ("uq_credential_organisation_id_status_index", CredentialRow, {"status_index": 0}),
+    ("uq_credential_leaf", CredentialRow, {"leaf": A}),
+    (
+        "uq_credential_batch_id_leaf_index",
+        CredentialRow,
+        {"batch_id": ID, "leaf_index": 0, "path": b""},
+    ),
+    ("ck_credential_leaf_size", CredentialRow, {"leaf": SHORT}),
+    ("ck_credential_status_index", CredentialRow, {"status_index": -1}),
+    ("ck_credential_status_index", CredentialRow, {"status_index": 10**9}),
+    ("ck_credential_whole_place", CredentialRow, {"batch_id": ID}),
+    ("ck_credential_whole_place", CredentialRow, {"leaf_index": 1}),
+    ("ck_credential_whole_place", CredentialRow, {"path": b""}),
+    ("ck_credential_whole_place", CredentialRow, {"batch_id": ID, "leaf_index": 1}),
+    (
+        "ck_credential_leaf_index",
+        CredentialRow,
+        {"batch_id": ID, "leaf_index": -1, "path": b""},
+    ),
+    (
+        "ck_credential_path_size",
+        CredentialRow,
+        {"batch_id": ID, "leaf_index": 1, "path": LONG},
+    ),
+    ("ck_credential_whole_withdrawal", CredentialRow, {"withdrawn_at": NOW}),
+    ("ck_credential_whole_withdrawal", CredentialRow, {"withdrawal_reason": "r"}),
+    ("ck_credential_whole_erasure", CredentialRow, {"data": None}),
+    ("ck_credential_whole_erasure", CredentialRow, {"recipient_email": None}),
+    (
+        "ck_credential_whole_erasure",
+        CredentialRow,
+        {"data": None, "recipient_email": None},
+    ),
+    (
+        "ck_credential_recipient_email_length",
+        CredentialRow,
+        {"recipient_email": "e" * 321},
+    ),
+    (
+        "ck_credential_recipient_name_length",
+        CredentialRow,
+        {"recipient_name": "n" * 201},
+    ),
+    ("pk_chain_tx", ChainTxRow, {"id": ID}),
+    ("uq_chain_tx_chain_id_unique_key", ChainTxRow, {"unique_key": "u"}),
+    ("uq_chain_tx_chain_id_sender_nonce", ChainTxRow, {"nonce": 0}),
+    ("ux_chain_tx_one_in_progress", ChainTxRow, {"state": "in_progress"}),
+    ("ck_chain_tx_kind", ChainTxRow, {"kind": "transfer"}),
+    ("ck_chain_tx_state", ChainTxRow, {"state": "confirmed"}),
+    ("ck_chain_tx_nonce_from_in_progress_on", ChainTxRow, {"state": "sealed"}),
+    ("ck_chain_tx_nonce_from_in_progress_on", ChainTxRow, {**SEALED, "nonce": 1}),
+    (
+        "ck_chain_tx_nonce_from_in_progress_on",
+        ChainTxRow,
+        {**SEALED, "sender": ADDRESS},
+    ),
+    *(
+        ("ck_chain_tx_nonce_from_in_progress_on", ChainTxRow, {"state": s, "nonce": None, **m})
+        for s, m in (
+            ("in_progress", {}), ("sent", {}), ("fatal", {}),
+            ("mined", MINED), ("final", MINED), ("reverted", MINED),
+        )
+    ),
+    ("ck_chain_tx_block_once_mined", ChainTxRow, {"state": "mined"}),
+    ("ck_chain_tx_block_once_mined", ChainTxRow, {"state": "final"}),
+    ("ck_chain_tx_block_once_mined", ChainTxRow, {"state": "sent", **MINED}),
+    ("ck_chain_tx_block_once_mined", ChainTxRow, {**SEALED, **MINED}),
+    (
+        "ck_chain_tx_block_once_mined",
+        ChainTxRow,
+        {"state": "in_progress", "sender": OTHER_ADDRESS, **MINED},
+    ),
+    ("ck_chain_tx_whole_receipt", ChainTxRow, {"state": "mined", **MINED, "block_hash": None}),
+    ("ck_chain_tx_whole_receipt", ChainTxRow, {"state": "mined", **MINED, "tx_hash": None}),
+    ("ck_chain_tx_nonce", ChainTxRow, {"nonce": -1}),
+    ("ck_chain_tx_gas", ChainTxRow, {"gas": 0}),
+    ("ck_chain_tx_block_number", ChainTxRow, {"state": "mined", **MINED, "block_number": -1}),
+    ("ck_chain_tx_block_hash_size", ChainTxRow, {"state": "mined", **MINED, "block_hash": SHORT}),
+    ("ck_chain_tx_tx_hash_size", ChainTxRow, {"state": "mined", **MINED, "tx_hash": SHORT}),
+    ("ck_chain_tx_to_address_size", ChainTxRow, {"to_address": NO_ADDRESS}),
+    ("ck_chain_tx_sender_size", ChainTxRow, {"sender": NO_ADDRESS}),
+    ("pk_attempt", AttemptRow, {"hash": A}),
+    ("ck_attempt_hash_size", AttemptRow, {"hash": SHORT}),
+    ("ck_attempt_fees", AttemptRow, {"tip": -1}),
+    ("ck_attempt_fees", AttemptRow, {"tip": 2}),
+    ("pk_lease", LeaseRow, {"chain_id": 1}),
+    ("ck_lease_sender_size", LeaseRow, {"sender": NO_ADDRESS}),
+    ("pk_chain", ChainRow, {"chain_id": 1}),
+    ("ck_chain_genesis_hash_size", ChainRow, {"genesis_hash": SHORT}),
+    ("ck_chain_anchor_registry_size", ChainRow, {"anchor_registry": NO_ADDRESS}),
+    ("ck_chain_issuer_registry_size", ChainRow, {"issuer_registry": NO_ADDRESS}),
+    ("pk_api_key", ApiKeyRow, {"id": ID}),
+    ("uq_api_key_secret_hash", ApiKeyRow, {"secret_hash": A}),
+    ("ck_api_key_secret_hash_size", ApiKeyRow, {"secret_hash": SHORT}),
+    ("pk_stored_answer", StoredAnswerRow, {"key": "k"}),
+    ("ck_stored_answer_request_hash_size", StoredAnswerRow, {"request_hash": SHORT}),
+]  # fmt: skip
+
+#: References to what is not there, or is another organisation's.
+DANGLING: list[tuple[type[SQLModel], Row]] = [
+    *(
+        (row, {"organisation_id": UUID(int=99)})
+        for row, values in LAWFUL.items()
+        if "organisation_id" in values
+    ),
+    (CredentialRow, {"organisation_id": OTHER_ORG}),
+    (CredentialRow, {"achievement_code": "py"}),
+    (CredentialRow, {"achievement_version": "9"}),
+    (CredentialRow, {"key_id": b"c" * 32}),
+    (CredentialRow, {"batch_id": OTHER_ORG, "leaf_index": 0, "path": b""}),
+    (BatchAnchorRow, {"batch_id": OTHER_ORG}),
+    (AttemptRow, {"chain_tx_id": OTHER_ORG}),
+]
+
+
+def insert(tx: Transaction, row: type[SQLModel], values: Row) -> None:
+    tx.change(sa.insert(row).values(values))
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """A database with the lawful rows, and a second organisation without anything."""
+    with database.begin() as tx:
+        for row, values in LAWFUL.items():
+            insert(tx, row, values)
+        insert(
+            tx,
+            OrganisationRow,
+            {**LAWFUL[OrganisationRow], "id": OTHER_ORG, "code": "z"},
+        )
+    return database
+
+
+def outcome(database: Database, work: Callable[[Transaction], None]) -> str:
+    """What the database says to some work, of which nothing stays."""
+    try:
+        with suppress(Undo), database.begin() as tx:
+            work(tx)
+            raise Undo
+    except Conflict as refusal:
+        return str(refusal)
+    return "accepted"
+
+
+def test_second_lawful_rows_are_accepted(filled: Database) -> None:
+    """Else the tests below would show nothing."""
+    for row, values in ANOTHER.items():
+        another = {**LAWFUL[row], **values}
+        if row is OrganisationRow:
+            another["id"] = UUID(int=77)
+
+        assert outcome(filled, lambda tx: insert(tx, row, another)) == "accepted", row  # noqa: B023
+
+
+def test_what_must_not_be_is_refused_by_its_rule(filled: Database) -> None:
+    wrong = []
+    for rule, row, changes in UNLAWFUL:
+        values = {**LAWFUL[row], **ANOTHER[row], **changes}
+        if row is OrganisationRow and "id" not in changes:
+            values["id"] = UUID(int=77)
+        expected = SENTENCES.get(rule, f"the database refused it by its rule {rule}")
+        said = outcome(filled, lambda tx: insert(tx, row, values))  # noqa: B023
+        if said != expected:
+            wrong.append((rule, changes, said))
+
+    assert wrong == []
+
+
+def test_what_refers_to_nothing_is_refused(filled: Database) -> None:
+    accepted = [
+        (row, changes)
+        for row, changes in DANGLING
+        if outcome(
+            filled,
+            lambda tx: insert(tx, row, {**LAWFUL[row], **ANOTHER[row], **changes}),  # noqa: B023
+        )
+        == "accepted"
+    ]
+
+    assert accepted == []
+
+
+def rules() -> Iterator[sa.Constraint | sa.Index]:
+    for table in metadata.tables.values():
+        yield from table.constraints
+        yield from table.indexes
+
+
+def test_every_rule_was_tried() -> None:
+    expected = {
+        str(rule.name)
+        for rule in rules()
+        if not isinstance(rule, sa.ForeignKeyConstraint)
+        and (not isinstance(rule, sa.Index) or rule.unique)
+    }
+
+    assert expected == {rule for rule, _, _ in UNLAWFUL if " " not in rule}
+
+
+def test_every_reference_was_tried() -> None:
+    owners = {
+        table.name
+        for table in metadata.tables.values()
+        if any(isinstance(c, sa.ForeignKeyConstraint) for c in table.constraints)
+    }
+
+    assert owners == {str(row.__tablename__) for row, _ in DANGLING}
+
+
+def test_names_fit_into_postgresql() -> None:
+    """It cuts longer ones, and a cut name is found by nobody."""
+    names = [str(rule.name) for rule in rules()]
+
+    assert [name for name in names if len(name) > 63] == []
