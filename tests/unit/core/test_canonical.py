@@ -2,6 +2,10 @@
 
 import json
 import string
+import subprocess
+import sys
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,6 +120,9 @@ def test_any_bytes_parse_or_are_malformed(data: bytes) -> None:
         ("nested deeper", b"[" * 33 + b"]" * 33),
         ("nested deeper", b'{"a":' * 33 + b"1" + b"}" * 33),
         ("nested deeper", b"[" * 500_000),
+        ("nested deeper", b'"' + b'\\"' * 9 + b'",' + b"[" * 500_000),
+        ("not JSON", b'"' + b'\\"' * 400_000),
+        ("not JSON", b"]" * 500_000),
         ("bytes, at most", b" " * (MAX_BYTES + 1)),
     ],
 )
@@ -260,3 +267,56 @@ def test_instants_come_back_to_the_second(instant: datetime) -> None:
         return
 
     assert parse_time(text) == instant.astimezone(UTC).replace(microsecond=0)
+
+
+def test_brackets_inside_strings_are_no_nesting() -> None:
+    text = "[{" * 40 + '\\"' + "[" * 40
+
+    assert parse(json.dumps([text, text]).encode()) == [text, text]
+
+
+def test_a_raised_recursion_limit_does_not_make_deep_json_dangerous() -> None:
+    """In a process of its own: without the guard this is a segmentation fault."""
+    code = """
+import sys
+from ledger.core.canonical import parse
+from ledger.errors import MalformedError
+sys.setrecursionlimit(10**6)
+for act in (lambda: parse(b"[" * 10**6), lambda: parse(b'{"a":' * 10**5)):
+    try:
+        act()
+    except MalformedError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout == "JSON nested deeper than 32\n" * 2
+
+
+def test_deep_nesting_is_refused_whatever_the_recursion_limit() -> None:
+    """py_ecc raises the limit to 100,000 on import; json.loads then overruns the C stack."""
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from ledger.core.canonical import parse\n"
+        "from ledger.errors import MalformedError\n"
+        "for data in (b'[' * 1_000_000, b'{\"a\":' * 200_000):\n"
+        "    try: parse(data)\n"
+        "    except MalformedError as error: print(error)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == ["JSON nested deeper than 32"] * 2
+
+
+@given(st.text(st.sampled_from('[]{}"\\a'), max_size=200))
+def test_brackets_inside_of_strings_do_not_nest(text: str) -> None:
+    assert parse(json.dumps(text).encode()) == text
