@@ -19,7 +19,7 @@ from ledger.keystore.master import MasterKey
 from ledger.services.chain_acts import enqueue
 from ledger.services.identity import key_context
 from ledger.services.organisations import Caller
-from ledger.store import issuers
+from ledger.store import chains, issuers
 from ledger.store.database import Transaction
 from ledger.store.records import Chain, IssuerKey, IssuerKeyRole, IssuerRecord
 
@@ -51,7 +51,8 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
 
     The recovery key exists in this function and in the bytes given to `write_backup`, nowhere
     else. The backup is written first: if the commit then fails there is a backup too many,
-    never an identity too few. Raises Conflict if the organisation has an issuer record.
+    never an identity too few. Raises Conflict if the organisation has an issuer record, or
+    if this ledger was used with another chain of that number.
     """
     organisation = caller.organisation
     try:
@@ -104,6 +105,7 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
     )
     write_backup(encode_backup([entry], passphrase, entropy))
 
+    chains.record(tx, chain)
     issuers.add(tx, record)
     for role, key_id, public, secret in keys:
         issuers.add_key(

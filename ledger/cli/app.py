@@ -1,0 +1,83 @@
+"""The command's tree, its common options, and what its failures mean."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from ledger.cli.console import complain
+from ledger.errors import (
+    ChainUnavailable,
+    Conflict,
+    LedgerError,
+    NotFound,
+    SettingError,
+    StoreError,
+)
+
+#: Exit codes of sysexits.h: wrong usage, and a setting that is missing or wrong.
+USAGE, CONFIGURATION = 64, 78
+REFUSED, UNFINISHED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="perdure",
+    help="A ledger of credentials that outlive their issuer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _group(name: str, text: str) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
+
+
+db = _group("db", "The database.")
+contracts = _group("contracts", "The two registries on the chain.")
+org = _group("org", "Organisations: schools, companies, universities, accreditors.")
+api_key = _group("api-key", "Keys for the HTTP API.")
+issuer = _group("issuer", "An organisation's issuer record on the chain.")
+achievement = _group("achievement", "What can be earned.")
+roster = _group("roster", "CSV files of awards.")
+credential = _group("credential", "Issued credentials.")
+keys = _group("keys", "Private keys: making, backing up, restoring.")
+
+Org = Annotated[str, typer.Option("--org", help="The organisation's code.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file with the backup's passphrase in its first line; else you are asked."
+    ),
+]
+
+
+def main() -> NoReturn:
+    """Run the command and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        complain(f"{error.format_message()}\nTry: perdure --help")
+        code = USAGE
+    except typer.Abort:
+        code = INTERRUPTED
+    except LedgerError as error:
+        complain(str(error))
+        code = code_of(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def code_of(error: LedgerError) -> int:
+    """The exit code of an error: may it be repeated, or must something be mended first?"""
+    match error:
+        case SettingError():
+            return CONFIGURATION
+        case NotFound() | Conflict():
+            return REFUSED
+        case ChainUnavailable() | StoreError():
+            return UNFINISHED
+        case _:
+            return REFUSED

@@ -1,0 +1,77 @@
+"""What the command reads from and writes to a terminal: results on stdout, all else on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ledger.errors import MalformedError
+
+
+def show(document: object, as_json: bool, text: str) -> None:
+    """Print a result: the document for programs, or the text for people."""
+    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
+
+
+def complain(text: str) -> None:
+    """Say on stderr what went wrong."""
+    print(f"perdure: {text}", file=sys.stderr)
+
+
+def ask_passphrase(file: Path | None, *, confirm: bool) -> str:
+    """The first line of a file, or what a person types unseen."""
+    if file is None:
+        return str(
+            typer.prompt(
+                "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
+            )
+        )
+    try:
+        lines = read_file(file).decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{file} is not text") from error
+    return lines[0] if lines else ""
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file. Raises MalformedError, saying why it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MalformedError(f"cannot read {path}: {error.strerror}") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file. Raises MalformedError, saying why it cannot be written."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise MalformedError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar where a person looks on; silent elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,147 @@
+"""Issued credentials: listing, downloading, withdrawing, the status list."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ledger.cli.app import AsJson, Org, app, credential
+from ledger.cli.console import complain, show, write_file
+from ledger.cli.wiring import (
+    addresses_of,
+    caller_of,
+    now,
+    open_database,
+    open_master,
+    settings_from_environment,
+)
+
+
+@credential.command("list")
+def credential_list(
+    org_code: Org,
+    achievement_code: Annotated[
+        str | None, typer.Option("--achievement", help="Only of this code.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    after: Annotated[
+        UUID | None, typer.Option(help="Go on after this credential.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List issued credentials, the newest first."""
+    from ledger.services.credentials import list_credentials
+
+    database = open_database(settings_from_environment())
+    caller = caller_of(database, org_code)
+    with database.read() as tx:
+        found = list_credentials(
+            tx, caller, limit=limit, after=after, achievement=achievement_code
+        )
+    show(
+        [
+            {
+                "id": str(c.record.id),
+                "achievement": c.record.achievement_code,
+                "version": c.record.achievement_version,
+                "name": c.record.recipient_name,
+                "awardedOn": c.record.awarded_on.isoformat(),
+                "issuedAt": c.record.issued_at.isoformat(),
+                "state": c.state.value,
+            }
+            for c in found
+        ],
+        as_json,
+        "\n".join(
+            f"{c.record.id}  {c.state.value:10} {c.record.achievement_code:14}"
+            f" {c.record.awarded_on}  {c.record.recipient_name or ''}"
+            for c in found
+        )
+        or "No credentials.",
+    )
+    return 0
+
+
+@credential.command("get")
+def credential_get(
+    credential_id: Annotated[UUID, typer.Argument(help="The credential's id.")],
+    org_code: Org,
+    file_format: Annotated[
+        str, typer.Option("--format", help="json, png or svg.")
+    ] = "json",
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: stdout.")
+    ] = None,
+) -> int:
+    """Write a credential as the file that its earner keeps."""
+    from ledger.services.delivery import FileFormat, deliver
+
+    try:
+        wanted = FileFormat(file_format)
+    except ValueError as error:
+        raise typer.BadParameter("--format: choose json, png or svg") from error
+    database = open_database(settings_from_environment())
+    caller = caller_of(database, org_code)
+    with database.read() as tx:
+        file = deliver(tx, caller, credential_id, wanted)
+    if out is None:
+        sys.stdout.buffer.write(file.data)
+    else:
+        write_file(out, file.data)
+    if not file.durable:
+        complain(
+            "signed, but not yet final on the chain: fetch it again later for the durable file"
+        )
+    return 0
+
+
+@credential.command("revoke")
+def credential_revoke(
+    credential_id: Annotated[UUID, typer.Argument(help="The credential's id.")],
+    org_code: Org,
+    reason: Annotated[str, typer.Option(help="Why; people who check it will ask.")],
+    as_json: AsJson = False,
+) -> int:
+    """Withdraw a credential. This is final."""
+    from ledger.services.withdrawal import withdraw_credential
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    caller = caller_of(database, org_code)
+    with database.begin() as tx:
+        withdraw_credential(
+            tx,
+            caller,
+            credential_id,
+            reason=reason,
+            master=open_master(settings),
+            now=now(),
+        )
+    show(
+        {"credential": str(credential_id), "withdrawn": True},
+        as_json,
+        f"Withdrawn: {credential_id}. The worker now sets its status bit on the chain.",
+    )
+    return 0
+
+
+@app.command("status-list")
+def status_list_command(org_code: Org) -> int:
+    """Print an organisation's signed status list, as other people's verifiers read it."""
+    from ledger.services.status_lists import own_status_list
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    caller = caller_of(database, org_code)
+    with database.read() as tx:
+        data = own_status_list(
+            tx,
+            caller,
+            master=open_master(settings),
+            addresses=addresses_of(settings),
+            now=now(),
+        )
+    print(data.decode())
+    return 0

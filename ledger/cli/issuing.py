@@ -1,0 +1,138 @@
+"""Issuing: one award, or a roster of them."""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli.app import AsJson, Org, app, roster
+from ledger.cli.console import progress_bar, read_file, show
+from ledger.cli.wiring import (
+    addresses_of,
+    caller_of,
+    now,
+    open_database,
+    open_master,
+    settings_from_environment,
+)
+from ledger.errors import MalformedError
+
+if TYPE_CHECKING:
+    from ledger.services.roster_issuing import RosterReport
+
+
+@app.command("issue")
+def issue_one(
+    org_code: Org,
+    achievement_code: Annotated[
+        str, typer.Option("--achievement", help="The achievement's code.")
+    ],
+    email: Annotated[str, typer.Option(help="The earner's e-mail address.")],
+    name: Annotated[str, typer.Option(help="The earner's name.")],
+    awarded_on: Annotated[str, typer.Option(help="YYYY-MM-DD.")],
+    score: Annotated[str, typer.Option(help="0 to 100.")] = "",
+    evidence_url: Annotated[str, typer.Option(help="http or https.")] = "",
+    narrative: Annotated[str, typer.Option(help="What this earner did.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Issue one credential. The same award again gives the credential that is there."""
+    from ledger.services.roster_issuing import issue_roster
+    from ledger.services.rosters import encode_roster
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    caller = caller_of(database, org_code)
+    row = encode_roster(
+        {
+            "achievement": achievement_code, "name": name, "email": email, "awarded_on": awarded_on,
+            "score": score, "evidence_url": evidence_url, "narrative": narrative,
+        }
+    )  # fmt: skip
+    report = issue_roster(
+        database,
+        caller,
+        row,
+        master=open_master(settings),
+        addresses=addresses_of(settings),
+        now=now(),
+        entropy=secrets.token_bytes,
+        progress=lambda done, total: None,
+    )
+    if report.problems:
+        raise MalformedError(
+            "; ".join(f"{p.column}: {p.reason}" for p in report.problems)
+        )
+    (line,) = report.lines
+    show(
+        {"credential": str(line.credential_id), "already": line.already},
+        as_json,
+        f"{'Already issued' if line.already else 'Issued'}: {line.credential_id}",
+    )
+    return 0
+
+
+@roster.command("check")
+def roster_check(
+    file: Annotated[Path, typer.Argument(help="A CSV file; columns: /help/rosters.")],
+    org_code: Org,
+    as_json: AsJson = False,
+) -> int:
+    """Read a roster and say what issuing it would do. Writes nothing.
+
+    Exit codes: 0 all records are good, 3 some would be refused, 1 none is good.
+    """
+    from ledger.services.roster_issuing import check_roster
+
+    database = open_database(settings_from_environment())
+    report = check_roster(
+        database, caller_of(database, org_code), read_file(file), now()
+    )
+    return _show_roster(report, as_json, "would be issued")
+
+
+@roster.command("issue")
+def roster_issue(
+    file: Annotated[Path, typer.Argument(help="A CSV file; columns: /help/rosters.")],
+    org_code: Org,
+    as_json: AsJson = False,
+) -> int:
+    """Issue every good record of a roster; report every bad one.
+
+    Uploading the same roster again issues nothing twice. Exit codes: 0 all records are
+    issued, 3 some were refused, 1 nothing done.
+    """
+    from ledger.services.roster_issuing import issue_roster
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    caller = caller_of(database, org_code)
+    with progress_bar("Issuing") as progress:
+        report = issue_roster(
+            database,
+            caller,
+            read_file(file),
+            master=open_master(settings),
+            addresses=addresses_of(settings),
+            now=now(),
+            entropy=secrets.token_bytes,
+            progress=progress,
+        )
+    return _show_roster(report, as_json, "issued")
+
+
+def _show_roster(report: "RosterReport", as_json: bool, done: str) -> int:
+    from ledger.services.roster_issuing import report_json
+
+    fresh = sum(not line.already for line in report.lines)
+    already = len(report.lines) - fresh
+    text = [
+        f"line {p.line}, {p.column or 'whole record'}: {p.reason}"
+        + (f" ({p.value})" if p.value else "")
+        for p in report.problems
+    ]
+    text.append(f"{fresh} {done}, {already} already issued, {report.refused} refused")
+    show(report_json(report), as_json, "\n".join(text))
+    if not report.problems:
+        return 0
+    return 3 if report.lines else 1

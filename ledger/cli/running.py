@@ -1,0 +1,90 @@
+"""Verifying, and running the ledger: server, worker, status."""
+
+import os
+import secrets
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from ledger.cli.app import AsJson, app
+from ledger.cli.console import show
+from ledger.cli.wiring import (
+    addresses_of,
+    now,
+    open_database,
+    open_master,
+    served_chain,
+    settings_from_environment,
+)
+
+
+@app.command(
+    "verify",
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+    add_help_option=False,
+)
+def verify(context: typer.Context) -> int:
+    """Check credential files; see `perdure verify --help`."""
+    from ledger.verify.command import run
+
+    return run(context.args, program="perdure verify")
+
+
+@app.command(
+    "worker",
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+    add_help_option=False,
+)
+def worker(context: typer.Context) -> NoReturn:
+    """Run the worker that anchors; see `perdure worker --help`."""
+    os.execv(sys.executable, [sys.executable, "-m", "anchor_worker", *context.args])
+
+
+@app.command("serve")
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on.")
+    ] = 8000,
+) -> int:
+    """Serve the HTTP API and the public pages."""
+    from ledger.web.app import create_app
+    from ledger.web.edges import LedgerEdges, rpc_readers
+    from ledger.web.server import run
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    edges = LedgerEdges(
+        database=database,
+        master=open_master(settings),
+        addresses=addresses_of(settings),
+        chain=served_chain(settings, database),
+        networks=settings.networks,
+        readers=lambda: rpc_readers(settings.rpc_urls),
+        trust=None,
+        now=now,
+        entropy=secrets.token_bytes,
+    )
+    run(create_app(edges), host, port)
+    return 0
+
+
+@app.command("status")
+def status(as_json: AsJson = False) -> int:
+    """Show what waits, what is under way and what is final."""
+    from ledger.services.progress import ledger_status
+
+    database = open_database(settings_from_environment())
+    with database.read() as tx:
+        shown = ledger_status(tx)
+    show(shown.to_json(), as_json, shown.to_text(now()))
+    return 0

@@ -1,0 +1,181 @@
+"""Setting a ledger up: database, keys, contracts."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.cli.app import AsJson, PassphraseFile, contracts, db, keys
+from ledger.cli.console import ask_passphrase, read_file, show
+from ledger.cli.wiring import now, open_database, open_master, settings_from_environment
+
+
+@db.command("upgrade")
+def db_upgrade(as_json: AsJson = False) -> int:
+    """Make the database, or bring it to this release's schema."""
+    from ledger.store.database import Database
+
+    database = Database.upgrade(settings_from_environment().database_url)
+    show(
+        {"database": database.name},
+        as_json,
+        f"The database {database.name} is up to date.",
+    )
+    return 0
+
+
+@keys.command("init")
+def keys_init(as_json: AsJson = False) -> int:
+    """Make the ledger's master key and the account that pays gas.
+
+    Writes the files that PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE name; existing
+    files are never replaced.
+    """
+    from ledger.chain.accounts import new_account
+    from ledger.keystore.master import MasterKey
+    from ledger.keystore.sender import create_sender
+
+    settings = settings_from_environment()
+    master_file, sender_file = settings.master_key_file, settings.sender_keystore
+    master = MasterKey.create_file(master_file)
+    sender = create_sender(sender_file, master, new_account(secrets.token_bytes).secret)
+    show(
+        {
+            "masterKeyFile": str(master_file),
+            "senderKeystore": str(sender_file),
+            "sender": sender.address,
+        },
+        as_json,
+        f"Master key:     {master_file}\nSender keystore: {sender_file}\n"
+        f"Sender address: {sender.address}\n\n"
+        "Send the sender some coins: it pays for anchoring. Keep a copy of both files in a safe\n"
+        "place; without the master key nothing that the database holds of keys can be opened.",
+    )
+    return 0
+
+
+@keys.command("backup")
+def keys_backup(
+    out: Annotated[Path, typer.Option(help="The file to write; it must not exist.")],
+    org_codes: Annotated[
+        list[str] | None, typer.Option("--org", help="Only these organisations.")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Back up the private keys of all organisations, encrypted under a passphrase.
+
+    The recovery keys are not among them: those stand only in the files that
+    `perdure issuer register` wrote. Keep both.
+    """
+    from ledger.keystore.secret_file import write_private_file
+    from ledger.services.key_custody import backup_keys
+
+    settings = settings_from_environment()
+    passphrase = ask_passphrase(passphrase_file, confirm=True)
+    with open_database(settings).read() as tx:
+        data, codes = backup_keys(
+            tx,
+            org_codes or None,
+            master=open_master(settings),
+            passphrase=passphrase,
+            entropy=secrets.token_bytes,
+        )
+    write_private_file(out, data)
+    show(
+        {"file": str(out), "organisations": list(codes)},
+        as_json,
+        f"Backed up {len(codes)} identities to {out}. Rehearse: perdure keys restore",
+    )
+    return 0
+
+
+@keys.command("restore")
+def keys_restore(
+    file: Annotated[Path, typer.Argument(help="A backup file.")],
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Bring identities back from a backup file, on this or on a new server."""
+    from ledger.services.key_custody import restore_keys
+
+    settings = settings_from_environment()
+    data = read_file(file)
+    passphrase = ask_passphrase(passphrase_file, confirm=False)
+    with open_database(settings).begin() as tx:
+        restored = restore_keys(
+            tx, data, master=open_master(settings), passphrase=passphrase, now=now()
+        )
+    show(
+        [
+            {
+                "organisation": r.organisation_code,
+                "issuer": r.reference.text,
+                "keysAdded": r.added,
+            }
+            for r in restored
+        ],
+        as_json,
+        "\n".join(
+            f"{r.organisation_code}: {r.added} keys, issuer {r.reference.text}"
+            for r in restored
+        )
+        + "\nThe worker now reads back from the chain since when the keys are open.",
+    )
+    return 0
+
+
+@contracts.command("deploy")
+def contracts_deploy(
+    account_key_file: Annotated[
+        Path,
+        typer.Option(
+            help="A file (mode 0600) with the private key that pays for the deployment."
+        ),
+    ],
+    max_fee_gwei: Annotated[
+        int, typer.Option(min=1, help="Never pay more than this for gas.")
+    ] = 100,
+    as_json: AsJson = False,
+) -> int:
+    """Deploy both registries by CREATE2; where they stand already, nothing is sent.
+
+    The addresses are the same on every chain, whoever deploys. The account may not be the
+    ledger's sender: its nonces belong to the worker.
+    """
+    from ledger.chain.deployment import RECIPIENTS, deploy
+    from ledger.chain.node import Node
+    from ledger.chain.sender import KeystoreSigner
+    from ledger.keystore.secret_file import read_secret_file
+
+    node = Node(settings_from_environment().rpc_urls[0])
+    chain_id, max_fee = node.chain_id(), max_fee_gwei * 10**9
+    signer = KeystoreSigner(
+        read_secret_file(account_key_file),
+        chain_id=chain_id,
+        recipients=RECIPIENTS,
+        max_fee=max_fee,
+    )
+    deployed = deploy(node, signer, max_fee=max_fee)
+    show(
+        {
+            "chainId": f"eip155:{chain_id}",
+            "genesisHash": f"0x{node.genesis_hash().hex()}",
+            "registries": [
+                {"name": d.name, "address": d.address, "gasUsed": d.gas_used}
+                for d in deployed
+            ],
+        },
+        as_json,
+        "\n".join(
+            f"{d.name} {d.address} "
+            + (
+                "stood there already"
+                if d.gas_used is None
+                else f"deployed for {d.gas_used:,} gas"
+            )
+            for d in deployed
+        ),
+    )
+    return 0
