@@ -30,9 +30,6 @@ _MAX_INTEGER_TEXT = len(str(-_MAX_NUMBER))
 # differently, so a signature over them would not travel.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
-# A string, also one that does not end, or a bracket outside of strings.
-_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
-
 # A string, whole or cut off by the end of the text, or one bracket. Possessive: linear time.
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -49,7 +46,6 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
         raise MalformedError(f"not UTF-8 at byte {error.start}") from error
     if text.startswith("\ufeff"):
         raise MalformedError("JSON starts with a byte order mark")
-    _check_nesting(text)
     _check_nesting(text)
     try:
         value = json.loads(
@@ -108,19 +104,6 @@ def encode_time(instant: datetime) -> str:
     except OverflowError as error:
         raise MalformedError("an instant outside the years 1 to 9999") from error
     return whole.isoformat() + "Z"
-
-
-def _check_nesting(text: str) -> None:
-    # Before json.loads, which recurses: a library that raises Python's recursion limit
-    # (py_ecc does, when it is imported) turns deep nesting into the end of the process.
-    depth = 0
-    for found in _STRUCTURE.finditer(text):
-        if found[0] in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise MalformedError(f"JSON nested deeper than {MAX_DEPTH}")
-        elif found[0] in "]}":
-            depth -= 1
 
 
 def _check_nesting(text: str) -> None:
