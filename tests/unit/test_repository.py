@@ -256,7 +256,7 @@ def test_commands_of_document_exist(name: str) -> None:
 
 
 def missing_commands(lines: list[list[str]]) -> list[str]:
-    """The `perdure` lines whose command or option the program does not know."""
+    """The `perdure` lines that the program would refuse as wrong usage."""
     missing = []
     for line in lines:
         known: Any = typer.main.get_command(app)
@@ -269,7 +269,12 @@ def missing_commands(lines: list[list[str]]) -> list[str]:
             wrong = (
                 set()
             )  # handed on to a parser of its own, which has tests of its own
-        if hasattr(known, "commands") or wrong:
+        needed = {
+            parameter.opts[0]
+            for parameter in known.params
+            if parameter.required and parameter.opts[0].startswith("--")
+        }
+        if hasattr(known, "commands") or wrong or needed - set(words):
             missing.append(" ".join(line))
     return missing
 
@@ -282,9 +287,13 @@ def test_perdure_lines_of_the_readme_are_known_to_the_program() -> None:
 
 
 def test_an_unknown_perdure_line_is_noticed() -> None:
-    lines = [["perdure", "org", "dance"], ["perdure", "status", "--loudly"]]
+    wrong = [
+        "perdure org dance",
+        "perdure status --loudly",
+        "perdure org create riverside",
+    ]
 
-    assert missing_commands(lines) == ["perdure org dance", "perdure status --loudly"]
+    assert missing_commands([line.split() for line in wrong]) == wrong
 
 
 @pytest.mark.parametrize(
