@@ -444,10 +444,26 @@ def with_server(
         wait_for(
             "the withdrawal", lambda: len(chain.transactions(registry)) > before, both
         )
+        check_logs(told, key, out, state)
         (out / "withdrawn.txt").write_text(chosen["id"])
         gas = int(chain.transactions(registry)[-1]["gasUsed"], 16)
         told.line(f"{chosen['id']}: a status bit on the chain, {gas:,} gas")
         told.done()
+
+
+def check_logs(told: Told, key: str, out: Path, state: Path) -> None:
+    """No secret and no person in what server and worker logged."""
+    secrets = [key, DEPLOYER_KEY, (state / "master.key").read_text().strip()]
+    with (out / "roster.csv").open(encoding="utf-8", newline="") as file:
+        people = [
+            word for row in csv.DictReader(file) for word in (row["email"], row["name"])
+        ]
+    logs = "".join((state / name).read_text() for name in ("server.log", "worker.log"))
+    if not logs or any(word in logs for word in (*secrets, *people)):
+        raise DemoError("a log is empty, or holds a secret or a person")
+    told.line(
+        f"{len(logs.splitlines())} lines of logs: no key, no name, no e-mail address"
+    )
 
 
 def keys_open(ledger: Ledger) -> bool:

@@ -57,10 +57,14 @@ def serve(
     ] = 8000,
 ) -> int:
     """Serve the HTTP API and the public pages."""
+    import resource
+
     from ledger.web.app import create_app
     from ledger.web.edges import LedgerEdges, rpc_readers
     from ledger.web.server import run
 
+    # A core dump would hold the master key.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings_from_environment()
     database = open_database(settings)
     edges = LedgerEdges(

@@ -1,0 +1,518 @@
+"""The command as an operator types it: in this process, against a real chain and database."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.chain.accounts import address_of
+from ledger.cli import main
+from ledger.core.durable import parse_credential_file
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.verify.networks import Network, encode_networks
+from tests.anvil import DEV_KEY, Anvil
+
+SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
+PASSPHRASE = "a passphrase for tests"
+
+pytestmark = [pytest.mark.anvil, pytest.mark.slow]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[Anvil]:
+    with Anvil.start() as anvil:
+        anvil.deploy()
+        yield anvil
+
+
+def networks_of(chain: Anvil, **changed: Any) -> bytes:
+    genesis = chain.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
+    facts: dict[str, Any] = {
+        "name": "Test",
+        "chain_id": 31337,
+        "genesis_hash": bytes.fromhex(genesis[2:]),
+        "anchor_registry": ANCHOR_REGISTRY,
+        "issuer_registry": ISSUER_REGISTRY,
+        "test": True,
+    }
+    return encode_networks([Network(**{**facts, **changed})])
+
+
+@pytest.fixture
+def perdure(
+    chain: Anvil,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Command:
+    """Run `perdure ARGUMENTS` in a fresh folder with its settings."""
+    for name in [name for name in os.environ if name.startswith("PERDURE_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "PERDURE_DATABASE_URL": f"sqlite:///{tmp_path}/perdure.db",
+        "PERDURE_RPC_URLS": chain.url,
+        "PERDURE_NETWORKS": str(tmp_path / "networks.json"),
+        "PERDURE_PUBLIC_URL": "https://ledger.example.org",
+        "PERDURE_MASTER_KEY_FILE": str(tmp_path / "master.key"),
+        "PERDURE_SENDER_KEYSTORE": str(tmp_path / "sender.json"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "networks.json").write_bytes(networks_of(chain))
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+
+    def run(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["perdure", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Answer(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def ledger(perdure: Command) -> Command:
+    """Keys made, database made, one organisation."""
+    assert perdure("keys", "init").code == 0
+    assert perdure("db", "upgrade").code == 0
+    assert (
+        perdure("org", "create", "riverside", "--name", "Riverside Code School").code
+        == 0
+    )
+    return perdure
+
+
+@pytest.fixture
+def school(ledger: Command, tmp_path: Path) -> Command:
+    """A registered organisation with its achievements; nothing is on the chain yet."""
+    assert register(ledger, tmp_path).code == 0
+    added = ledger(
+        "achievement", "add", str(SAMPLES / "achievements.json"), "--org", "riverside"
+    )
+    assert added.code == 0
+    return ledger
+
+
+def register(perdure: Command, tmp_path: Path) -> Answer:
+    return perdure(
+        "issuer", "register", "--org", "riverside", "--profile", str(SAMPLES / "issuer.json"),
+        "--backup", str(tmp_path / "riverside.backup"),
+        "--passphrase-file", str(tmp_path / "passphrase"), "--json",
+    )  # fmt: skip
+
+
+def work(perdure: Command, chain: Anvil) -> None:
+    """Let the worker run until everything is at rest, blocks coming once a second."""
+    import subprocess  # noqa: PLC0415 - a real process, as `perdure worker` starts it
+
+    chain.rpc("evm_setIntervalMining", 1)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "anchor_worker", "--once", "--poll", "0.2"],
+            capture_output=True,
+            text=True,
+            timeout=55,
+            check=False,
+        )
+    finally:
+        chain.rpc("evm_setIntervalMining", 0)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_main_job_in_commands(
+    school: Command, chain: Anvil, tmp_path: Path
+) -> None:
+    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
+    chain.fund("0x" + sender.removeprefix("0x"))
+
+    issued = school(
+        "roster",
+        "issue",
+        str(SAMPLES / "roster-messy.csv"),
+        "--org",
+        "riverside",
+        "--json",
+    )
+    again = school(
+        "roster",
+        "issue",
+        str(SAMPLES / "roster-messy.csv"),
+        "--org",
+        "riverside",
+        "--json",
+    )
+    assert (issued.code, issued.json["issued"], issued.json["refused"]) == (3, 2, 11)
+    assert (again.code, again.json["issued"], again.json["already"]) == (3, 0, 3)
+
+    credential = issued.json["lines"][0]["credential"]
+    early = school("credential", "get", credential, "--org", "riverside")
+    assert "not yet final" in early.err
+    work(school, chain)
+    listed = school("credential", "list", "--org", "riverside", "--json").json
+    assert {entry["state"] for entry in listed} == {"anchored"}
+
+    files = []
+    for kind in ("json", "png", "svg"):
+        path = tmp_path / f"credential.{kind}"
+        got = school(
+            "credential",
+            "get",
+            credential,
+            "--org",
+            "riverside",
+            "--format",
+            kind,
+            "--out",
+            str(path),
+        )
+        assert got == Answer(0, "", "")
+        files.append(str(path))
+    record = parse_credential_file((tmp_path / "credential.svg").read_bytes())
+    trust = {
+        "version": 1, "name": "T", "accreditors": [],
+        "issuers": [{"id": json_issuer(school), "name": "Riverside Code School"}],
+    }  # fmt: skip
+    (tmp_path / "trust.json").write_text(json.dumps(trust))
+    check = (
+        "verify",
+        *files,
+        "--rpc",
+        chain.url,
+        "--networks",
+        str(tmp_path / "networks.json"),
+        "--json",
+    )
+    known = school(*check, "--trust", str(tmp_path / "trust.json"))
+    unknown = school(*check)
+    assert record is not None
+    assert [report["verdict"] for report in known.json["files"]] == ["genuine"] * 3
+    assert {report["tone"] for report in known.json["files"]} != {"green"}
+    assert (known.code, unknown.code) == (3, 3)
+    assert {report["verdict"] for report in unknown.json["files"]} == {"unknown_issuer"}
+
+    revoked = school(
+        "credential",
+        "revoke",
+        credential,
+        "--org",
+        "riverside",
+        "--reason",
+        "Wrong person.",
+    )
+    assert revoked.code == 0
+    work(school, chain)
+    gone = school(*check, "--trust", str(tmp_path / "trust.json"))
+    assert (gone.code, {report["verdict"] for report in gone.json["files"]}) == (
+        1,
+        {"withdrawn"},
+    )
+    status = school("status", "--json").json
+    assert status[0]["transactions"]["final"] == 5
+    assert (
+        "BitstringStatusListCredential"
+        in school("status-list", "--org", "riverside").out
+    )
+
+
+def json_issuer(perdure: Command) -> str:
+    return str(perdure("issuer", "show", "--org", "riverside", "--json").json["issuer"])
+
+
+def test_a_lost_server_comes_back_and_goes_on(
+    school: Command, chain: Anvil, tmp_path: Path
+) -> None:
+    """The rehearsal: database, master key and sender are gone; the backup brings them back."""
+    before = json_issuer(school)
+    backup = ("keys", "backup", "--out", str(tmp_path / "all.backup"))
+    assert school(*backup, "--passphrase-file", str(tmp_path / "passphrase")).code == 0
+    for name in ("perdure.db", "master.key", "sender.json"):
+        (tmp_path / name).unlink()
+
+    assert school("keys", "init").code == 0
+    assert school("db", "upgrade").code == 0
+    restored = school(
+        "keys", "restore", str(tmp_path / "all.backup"),
+        "--passphrase-file", str(tmp_path / "passphrase"), "--json",
+    )  # fmt: skip
+    assert [(r["issuer"], r["keysAdded"]) for r in restored.json] == [(before, 3)]
+
+    chain.fund(
+        "0x"
+        + json.loads((tmp_path / "sender.json").read_text())["address"].removeprefix(
+            "0x"
+        )
+    )
+    added = school(
+        "achievement", "add", str(SAMPLES / "achievements.json"), "--org", "riverside"
+    )
+    assert added.code == 0
+    issued = school(
+        "issue", "--org", "riverside", "--achievement", "py-1", "--email", "a@example.com",
+        "--name", "A", "--awarded-on", "2026-05-01", "--json",
+    )  # fmt: skip
+    work(school, chain)
+    (entry,) = school("credential", "list", "--org", "riverside", "--json").json
+    assert (entry["id"], entry["state"]) == (issued.json["credential"], "anchored")
+
+
+def test_deploying_again_sends_nothing(perdure: Command, tmp_path: Path) -> None:
+    key = tmp_path / "deployer.key"
+    key.touch(mode=0o600)
+    key.write_text(DEV_KEY.hex())
+
+    answer = perdure("contracts", "deploy", "--account-key-file", str(key), "--json")
+
+    assert [registry["gasUsed"] for registry in answer.json["registries"]] == [
+        None,
+        None,
+    ]
+    assert address_of(DEV_KEY) not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "nonsense"),
+        (["org", "create"], "Missing argument"),
+        (["credential", "get", "not-a-uuid", "--org", "riverside"], "valid UUID"),
+        (["credential", "list", "--org", "riverside", "--limit", "0"], "--limit"),
+        (["serve", "--port", "70000"], "--port"),
+    ],
+)
+def test_wrong_usage_is_64(perdure: Command, arguments: list[str], words: str) -> None:
+    answer = perdure(*arguments)
+
+    assert answer.code == 64
+    assert words in answer.err
+    assert answer.out == ""
+
+
+def test_an_unknown_file_format_is_wrong_usage(ledger: Command) -> None:
+    unknown = "6a1f63dd-1f0e-4d2b-9d3e-6c9bd1d40f10"
+
+    answer = ledger(
+        "credential", "get", unknown, "--org", "riverside", "--format", "gif"
+    )
+
+    assert (answer.code, "json, png or svg" in answer.err) == (64, True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [
+        ("PERDURE_DATABASE_URL", ["db", "upgrade"]),
+        ("PERDURE_MASTER_KEY_FILE", ["keys", "init"]),
+        ("PERDURE_SENDER_KEYSTORE", ["keys", "init"]),
+        ("PERDURE_DATABASE_URL", ["status"]),
+    ],
+)
+def test_a_missing_setting_is_named_with_an_example(
+    perdure: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    arguments: list[str],
+) -> None:
+    monkeypatch.delenv(variable)
+
+    answer = perdure(*arguments)
+
+    assert answer.code == 78
+    assert f"{variable} is not set" in answer.err
+    assert f"Example: {variable}=" in answer.err
+
+
+def test_a_database_that_was_not_upgraded_says_so(perdure: Command) -> None:
+    answer = perdure("org", "create", "a", "--name", "A")
+
+    assert answer.code == 78
+    assert "perdure db upgrade" in answer.err
+
+
+def test_existing_keys_are_never_replaced(ledger: Command, tmp_path: Path) -> None:
+    before = (tmp_path / "master.key").read_bytes()
+
+    answer = ledger("keys", "init")
+
+    assert answer.code == 1
+    assert "master.key" in answer.err
+    assert (tmp_path / "master.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"genesis_hash": bytes(32)}, "another chain"),
+        ({"chain_id": 1}, "eip155:31337 is not on the list"),
+        ({"issuer_registry": "0x" + "22" * 20}, "no code"),
+        (
+            {"anchor_registry": ISSUER_REGISTRY, "issuer_registry": ANCHOR_REGISTRY},
+            "other code",
+        ),
+    ],
+)
+def test_a_wrong_chain_or_contract_is_refused_before_anything_is_written(
+    ledger: Command, chain: Anvil, tmp_path: Path, changed: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "networks.json").write_bytes(networks_of(chain, **changed))
+
+    answer = register(ledger, tmp_path)
+
+    assert answer.code == 78
+    assert words in answer.err
+    assert not (tmp_path / "riverside.backup").exists()
+    assert ledger("issuer", "show", "--org", "riverside").code == 1
+
+
+def test_an_unreachable_node_is_refused_before_anything_is_written(
+    ledger: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_RPC_URLS", "http://127.0.0.1:9")
+
+    answer = register(ledger, tmp_path)
+
+    assert answer.code == 2
+    assert not (tmp_path / "riverside.backup").exists()
+
+
+def test_a_missing_or_wrong_master_key_is_a_clear_error(
+    school: Command, tmp_path: Path
+) -> None:
+    issue = (
+        "issue", "--org", "riverside", "--achievement", "py-1", "--email", "a@example.com",
+        "--name", "A", "--awarded-on", "2026-05-01",
+    )  # fmt: skip
+    master = tmp_path / "master.key"
+    master.rename(tmp_path / "away")
+    missing = school(*issue)
+    master.write_text("00" * 32)
+    master.chmod(0o600)
+    wrong = school(*issue)
+    master.chmod(0o644)
+    readable = school(*issue)
+
+    assert missing.code == wrong.code == readable.code == 1
+    assert "No such file" in missing.err
+    assert "another master key" in wrong.err
+    assert "chmod 600" in readable.err
+    assert school("credential", "list", "--org", "riverside", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--email", "nobody", "e-mail"),
+        ("--awarded-on", "2199-01-01", "future"),
+        ("--achievement", "nope-9", "no achievement"),
+        ("--score", "101", "0 to 100"),
+    ],
+)
+def test_issue_refuses_what_a_roster_would(
+    school: Command, option: str, value: str, words: str
+) -> None:
+    options = {
+        "--achievement": "py-1", "--email": "a@example.com", "--name": "A", "--awarded-on": "2026-05-01",
+    }  # fmt: skip
+    options[option] = value
+
+    answer = school(
+        "issue",
+        "--org",
+        "riverside",
+        *(part for pair in options.items() for part in pair),
+    )
+
+    assert answer.code == 1
+    assert words in answer.err
+
+
+def test_roster_exit_codes(school: Command, tmp_path: Path) -> None:
+    header = "achievement,name,email,awarded_on\n"
+    (tmp_path / "good.csv").write_text(header + "py-1,A,a@example.com,2026-05-01\n")
+    (tmp_path / "bad.csv").write_text(header + "py-1,A,a@,2026-05-01\n")
+
+    def code(verb: str, file: str) -> int:
+        return school("roster", verb, str(tmp_path / file), "--org", "riverside").code
+
+    assert [code("check", "good.csv"), code("check", "bad.csv")] == [0, 1]
+    assert [code("issue", "good.csv"), code("issue", "bad.csv")] == [0, 1]
+    assert code("issue", "absent.csv") == 1
+    assert (
+        school(
+            "roster", "check", str(SAMPLES / "roster-messy.csv"), "--org", "riverside"
+        ).code
+        == 3
+    )
+
+
+def test_problems_are_told_to_people_line_by_line(school: Command) -> None:
+    answer = school(
+        "roster", "check", str(SAMPLES / "roster-messy.csv"), "--org", "riverside"
+    )
+
+    assert "line 7, awarded_on: write the date as year-month-day" in answer.out
+    assert "line 15, whole record: the record has 1 cells" in answer.out
+    assert (
+        answer.out.splitlines()[-1] == "2 would be issued, 1 already issued, 11 refused"
+    )
+
+
+def test_api_keys_are_shown_once(ledger: Command, tmp_path: Path) -> None:
+    made = ledger(
+        "api-key",
+        "create",
+        "--org",
+        "riverside",
+        "--name",
+        "lms",
+        "--scope",
+        "read",
+        "--json",
+    ).json
+    listed = ledger("api-key", "list", "--org", "riverside", "--json")
+    assert made["key"] not in listed.out
+    assert listed.json[0]["usable"]
+
+    assert ledger("api-key", "revoke", made["id"], "--org", "riverside").code == 0
+    assert not ledger("api-key", "list", "--org", "riverside", "--json").json[0][
+        "usable"
+    ]
+    assert made["key"].encode() not in (tmp_path / "perdure.db").read_bytes()
+
+
+def test_texts_for_people_name_the_next_step(ledger: Command, tmp_path: Path) -> None:
+    assert "No credentials." in ledger("credential", "list", "--org", "riverside").out
+    assert (
+        "No achievements yet."
+        in ledger("achievement", "list", "--org", "riverside").out
+    )
+    assert "No API keys." in ledger("api-key", "list", "--org", "riverside").out
+    assert "perdure worker" in ledger("status").out
+    assert (
+        "perdure org create nowhere"
+        in ledger("credential", "list", "--org", "nowhere").err
+    )
