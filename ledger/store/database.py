@@ -23,6 +23,7 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    literal_column,
     make_url,
     select,
     table,
@@ -33,6 +34,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DataError,
     IntegrityError,
+    OperationalError,
     SQLAlchemyError,
 )
 from sqlmodel import SQLModel
@@ -46,6 +48,9 @@ VERSION_TABLE = "perdure_schema"
 #: Opening a SQLite file up to this size reads every page of it (a fraction of a second);
 #: a larger one is read through by `Database.check_pages`.
 CHECKED_AT_ONCE = 64 * 1024 * 1024
+
+#: How long a writer waits for its turn on SQLite.
+BUSY_MILLISECONDS = 30_000
 
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
@@ -85,9 +90,9 @@ class Transaction:
     def change(
         self, statement: Executable, values: Sequence[Mapping[str, object]] = ()
     ) -> int:
-        """Change rows, once for each of `values` if there are any; answer how many.
+        """Change rows, once for each of `values` if there are any.
 
-        Raises Conflict for a broken constraint, StoreError for any other reason.
+        Answers how many an UPDATE or DELETE found. Raises Conflict for a broken constraint, StoreError for any other reason.
         """
         many = list(values) or None
         return self._run(lambda: self.connection.execute(statement, many).rowcount)
@@ -99,7 +104,8 @@ class Transaction:
         """
         insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
         statement = insert(row).values(dict(values)).on_conflict_do_nothing()
-        return self.change(statement) == 1
+        # Not a row count: drivers do not promise one for an INSERT.
+        return self.scalar(statement.returning(literal_column("1"))) is not None
 
     def _run(self, work: Callable[[], _T]) -> _T:
         if self.over:
@@ -275,7 +281,7 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
         return engine
 
     pragmas = [
-        "busy_timeout=30000",
+        f"busy_timeout={BUSY_MILLISECONDS}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "secure_delete=ON",  # what was erased is overwritten, not only unlinked
@@ -370,10 +376,19 @@ def _require_head(connection: Connection, name: str) -> None:
 
 
 def _require_writable(connection: Connection, name: str) -> None:
-    if connection.dialect.name == "sqlite":
-        return  # it has let us BEGIN IMMEDIATE
-    if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
-        raise SettingError(f"the database {name} is read-only; Perdure writes to it")
+    refusal = SettingError(f"the database {name} is read-only; Perdure writes to it")
+    if connection.dialect.name == "postgresql":
+        if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+            raise refusal
+        return
+    # SQLite lets a reader BEGIN IMMEDIATE; only writing shows. This one changes nothing.
+    version = connection.execute(text("PRAGMA user_version")).scalar_one()
+    with connection.begin_nested() as undone:
+        try:
+            connection.execute(text(f"PRAGMA user_version = {int(version)}"))
+        except OperationalError as error:
+            raise refusal from error
+        undone.rollback()
 
 
 def _require_references(connection: Connection, name: str) -> None:

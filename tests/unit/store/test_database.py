@@ -1,0 +1,502 @@
+import re
+import sqlite3
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import delete, func, insert, literal, select, text, update
+
+from ledger.errors import Conflict, LedgerError, NotFound, SettingError, StoreError
+from ledger.store import credentials, database as store_database, organisations
+from ledger.store.database import Database, Transaction, migrations
+from ledger.store.tables import OrganisationRow
+from tests.unit.store.samples import NOW, add_school, credential
+
+
+def add(tx: Transaction, code: str, name: str = "Riverside") -> None:
+    organisations.add(tx, id=uuid4(), code=code, name=name, now=NOW)
+
+
+def codes(database: Database) -> list[str]:
+    with database.read() as tx:
+        return [organisation.code for organisation in organisations.all(tx)]
+
+
+# ---------------------------------------------------------------- transactions
+
+
+def test_what_is_committed_is_there_for_the_next_process(database_url: str) -> None:
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        add(tx, "riverside")
+
+    with closing(Database.open(database_url)) as database:
+        assert codes(database) == ["riverside"]
+
+
+@pytest.mark.parametrize("error", [NotFound, KeyError, KeyboardInterrupt])
+def test_any_error_takes_everything_back(
+    database: Database, error: type[BaseException]
+) -> None:
+    def fail() -> None:
+        with database.begin() as tx:
+            add(tx, "riverside")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert codes(database) == []
+
+
+def test_nothing_follows_a_refused_statement(database: Database) -> None:
+    """Caught inside or not: PostgreSQL would answer the COMMIT with a silent rollback."""
+
+    def go_on() -> None:
+        with database.begin() as tx:
+            add(tx, "riverside")
+            with suppress(Conflict):
+                add(tx, "riverside")
+            with pytest.raises(StoreError, match="transaction is over"):
+                add(tx, "other")
+
+    with pytest.raises(StoreError, match="transaction is over"):
+        go_on()
+    assert codes(database) == []
+
+
+def test_transaction_ends_with_its_block(database: Database) -> None:
+    with database.begin() as tx:
+        add(tx, "riverside")
+
+    with pytest.raises(StoreError, match="transaction is over"):
+        add(tx, "other")
+
+
+def test_reading_transaction_cannot_write(database: Database) -> None:
+    def write() -> None:
+        with database.read() as tx:
+            tx.change(delete(OrganisationRow))
+
+    with pytest.raises(StoreError, match=r"read-?only"):
+        write()
+
+
+def test_reader_sees_one_state_and_waits_for_no_writer(database: Database) -> None:
+    count = select(func.count()).select_from(OrganisationRow)
+    with database.read() as reader:
+        assert reader.scalar(count) == 0
+        with database.begin() as writer:
+            add(writer, "riverside")
+            assert reader.scalar(count) == 0
+        assert reader.scalar(count) == 0
+    assert codes(database) == ["riverside"]
+
+
+def test_row_and_scalar_are_none_without_a_row(database: Database) -> None:
+    nobody = select(OrganisationRow).filter_by(code="nobody")
+    with database.read() as tx:
+        assert tx.row(nobody) is None
+        assert tx.scalar(nobody) is None
+        assert tx.rows(nobody) == []
+
+
+def test_change_counts_rows(database: Database) -> None:
+    with database.begin() as tx:
+        for code in ("a", "b"):
+            add(tx, code)
+
+        assert tx.change(update(OrganisationRow).values(name="New")) == 2
+        assert tx.change(delete(OrganisationRow).filter_by(code="nobody")) == 0
+
+
+def test_absent_row_is_added_once(database: Database) -> None:
+    values = {"id": uuid4(), "code": "r", "name": "R", "created_at": NOW}
+    with database.begin() as tx:
+        assert tx.add_if_absent(OrganisationRow, values)
+        assert not tx.add_if_absent(OrganisationRow, {**values, "id": uuid4()})
+        assert not tx.add_if_absent(OrganisationRow, {**values, "code": "s"})
+    assert codes(database) == ["r"]
+
+
+# ---------------------------------------------------------------- what errors say
+
+
+CANARY = "canary.person@example.org"
+
+
+def refused_by_a_constraint(tx: Transaction) -> None:
+    school = add_school(tx)
+    record = credential(school, 1, recipient_email=CANARY)
+    twin = credential(school, 2, recipient_email=CANARY)
+    credentials.insert(tx, [record, twin])
+
+
+def refused_by_a_check(tx: Transaction) -> None:
+    add(tx, "riverside", CANARY * 20)
+
+
+def refused_by_a_reference(tx: Transaction) -> None:
+    school = add_school(tx)
+    record = credential(school, 1, recipient_email=CANARY, achievement_code="none")
+    credentials.insert(tx, [record])
+
+
+def refused_by_a_missing_value(tx: Transaction) -> None:
+    values = {"id": uuid4(), "code": None, "name": CANARY, "created_at": NOW}
+    tx.change(insert(OrganisationRow).values(values))
+
+
+def refused_by_the_syntax(tx: Transaction) -> None:
+    tx.rows(select(literal(CANARY)).select_from(text("no_such_table")))
+
+
+def refused_by_the_driver(tx: Transaction) -> None:
+    """A time without a zone."""
+    naive = NOW.replace(tzinfo=None)
+    organisations.add(tx, id=uuid4(), code="r", name=CANARY, now=naive)
+
+
+@pytest.mark.parametrize(
+    ("work", "kind"),
+    [
+        (refused_by_a_constraint, Conflict),
+        (refused_by_a_check, Conflict),
+        (refused_by_a_reference, Conflict),
+        (refused_by_a_missing_value, Conflict),
+        (refused_by_the_syntax, StoreError),
+        (refused_by_the_driver, StoreError),
+    ],
+)
+def test_no_error_and_no_cause_of_it_quotes_a_value(
+    database: Database, work: Callable[[Transaction], None], kind: type[LedgerError]
+) -> None:
+    def fail() -> None:
+        with database.begin() as tx:
+            work(tx)
+
+    with pytest.raises(kind) as caught:
+        fail()
+
+    printed = "".join(traceback.format_exception(caught.value))
+    assert type(caught.value) is kind
+    assert CANARY not in printed
+
+
+@pytest.mark.postgres
+def test_value_that_cannot_be_held_is_not_quoted(postgres_url: str) -> None:
+    def fail() -> None:
+        with closing(Database.open(postgres_url)) as database, database.begin() as tx:
+            add(tx, "riverside", CANARY + "\0")
+
+    with pytest.raises(StoreError, match="cannot hold one of these values") as caught:
+        fail()
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.postgres
+def test_lost_connection_is_a_store_error_and_the_next_one_works(
+    postgres_url: str,
+) -> None:
+    with closing(Database.open(postgres_url)) as database:
+
+        def fail() -> None:
+            with database.begin() as tx:
+                add(tx, "riverside")
+                pid = tx.scalar(select(func.pg_backend_pid()))
+                with psycopg.connect(postgres_url, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+                add(tx, "other")
+
+        with pytest.raises(StoreError, match="nothing was changed"):
+            fail()
+        assert codes(database) == []
+
+
+def test_full_disk_is_a_store_error_and_writing_goes_on_once_there_is_room(
+    sqlite_database: Database,
+) -> None:
+    with sqlite_database.begin() as tx:
+        add(tx, "kept")
+        pages = tx.scalar(text("PRAGMA page_count"))
+        tx.scalar(text(f"PRAGMA max_page_count={pages}"))
+
+    def fill() -> None:
+        with sqlite_database.begin() as tx:
+            for n in range(2_000):
+                add(tx, f"lost-{n}", "n" * 200)
+
+    with pytest.raises(StoreError, match="full"):
+        fill()
+    assert codes(sqlite_database) == ["kept"]
+
+    with sqlite_database.begin() as tx:
+        tx.scalar(text("PRAGMA max_page_count=1000000"))
+    with sqlite_database.begin() as tx:
+        add(tx, "later")
+    assert codes(sqlite_database) == ["kept", "later"]
+
+
+def test_write_waits_for_its_turn_and_says_so_if_it_never_comes(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_database, "BUSY_MILLISECONDS", 50)
+    with (
+        closing(Database.open(sqlite_url)) as one,
+        closing(Database.open(sqlite_url)) as two,
+        one.begin(),
+        pytest.raises(StoreError, match="database is locked"),
+        two.begin(),
+    ):
+        pass
+
+
+# ---------------------------------------------------------------- durability
+
+
+def test_sqlite_is_set_so_that_a_commit_survives_a_power_cut(
+    sqlite_database: Database,
+) -> None:
+    expected = {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "busy_timeout": 30_000,
+    }
+
+    with sqlite_database.begin() as tx:
+        found = {name: tx.scalar(text(f"PRAGMA {name}")) for name in expected}
+    assert expected == found
+
+
+@pytest.mark.postgres
+def test_postgresql_answers_after_the_disk_whatever_the_server_prefers(
+    postgres_url: str,
+) -> None:
+    url = postgres_url + "&options=-c%20synchronous_commit%3Doff"
+    with psycopg.connect(url) as raw:
+        assert raw.execute("SHOW synchronous_commit").fetchone() == ("off",)
+
+    with closing(Database.open(url)) as database, database.begin() as tx:
+        assert tx.scalar(text("SHOW synchronous_commit")) == "on"
+
+
+def test_erased_content_is_gone_from_the_file(tmp_path: Path, sqlite_url: str) -> None:
+    """From the log too, once it is checkpointed; not merely unlinked."""
+    with closing(Database.open(sqlite_url)) as database:
+        with database.begin() as tx:
+            school = add_school(tx)
+            data = CANARY.encode() * 1_000
+            record = credential(school, 1, recipient_email=CANARY, data=data)
+            record = replace(record, recipient_name="Canary Person")
+            credentials.insert(tx, [record])
+        with database.begin() as tx:
+            credentials.erase(tx, school.id, record.id)
+    with closing(sqlite3.connect(tmp_path / "perdure.db")) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    for file in tmp_path.glob("perdure.db*"):
+        content = file.read_bytes()
+        assert CANARY.encode() not in content, file
+        assert b"Canary Person" not in content, file
+
+
+# ---------------------------------------------------------------- opening
+
+
+def test_new_file_is_made_by_upgrading_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/perdure.db"
+
+    with pytest.raises(SettingError, match=r"no database .* run: perdure db upgrade"):
+        Database.open(url)
+    assert list(tmp_path.iterdir()) == []
+    Database.upgrade(url).close()
+    Database.open(url).close()
+
+
+def test_upgrading_again_changes_nothing(database_url: str) -> None:
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        add(tx, "riverside")
+
+    with closing(Database.upgrade(database_url)) as database:
+        assert codes(database) == ["riverside"]
+
+
+def test_migrations_make_exactly_the_tables(database_url: str) -> None:
+    """Also CHECKs and partial indexes, as far as Alembic compares them."""
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        command.check(migrations(tx.connection))
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////{path}", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def test_two_upgrades_at_once_are_one(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if url == "postgres":
+        url = request.getfixturevalue("empty_postgres_url")
+    else:
+        url = f"sqlite:///{tmp_path}/perdure.db"
+    failures: list[Exception] = []
+
+    def upgrade() -> None:
+        try:
+            Database.upgrade(url).close()
+        except SettingError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=upgrade) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    Database.open(url).close()
+
+
+@pytest.mark.postgres
+def test_empty_postgresql_asks_for_the_upgrade(empty_postgres_url: str) -> None:
+    with pytest.raises(SettingError, match="is empty; run: perdure db upgrade"):
+        Database.open(empty_postgres_url)
+
+    Database.upgrade(empty_postgres_url).close()
+
+
+def test_older_schema_asks_for_the_upgrade(sqlite_url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "perdure.db")) as raw, raw:
+        raw.execute("DELETE FROM perdure_schema")
+
+    with pytest.raises(SettingError, match="run: perdure db upgrade"):
+        Database.open(sqlite_url)
+
+
+@pytest.mark.parametrize("action", [Database.open, Database.upgrade])
+def test_newer_schema_is_left_alone(
+    sqlite_url: str, tmp_path: Path, action: Callable[[str], Database]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "perdure.db")) as raw, raw:
+        raw.execute("UPDATE perdure_schema SET version_num = '9999'")
+
+    with pytest.raises(SettingError, match="schema 9999 of another release"):
+        action(sqlite_url)
+
+
+@pytest.mark.parametrize("action", [Database.open, Database.upgrade])
+def test_foreign_database_is_left_alone(
+    tmp_path: Path, action: Callable[[str], Database]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as raw, raw:
+        raw.execute("CREATE TABLE alembic_version (version_num TEXT)")
+
+    with pytest.raises(SettingError, match="not Perdure's"):
+        action(f"sqlite:///{tmp_path}/theirs.db")
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as raw:
+        tables = raw.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("alembic_version",)]
+
+
+@pytest.mark.parametrize("action", [Database.open, Database.upgrade])
+def test_file_that_is_no_database_is_left_alone(
+    tmp_path: Path, action: Callable[[str], Database]
+) -> None:
+    letter = b"Dear registrar, " * 1_000
+    path = tmp_path / "letter.db"
+    path.write_bytes(letter)
+
+    with pytest.raises(SettingError, match="file is not a database"):
+        action(f"sqlite:///{path}")
+    assert path.read_bytes() == letter
+
+
+def test_damaged_page_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "perdure.db"
+    content = bytearray(path.read_bytes())
+    content[3 * 4096 : 4 * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+
+    with pytest.raises(SettingError, match=r"damaged|malformed"):
+        Database.open(sqlite_url)
+
+
+def test_large_file_is_read_through_on_request(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_database, "CHECKED_AT_ONCE", 0)
+    with closing(Database.open(sqlite_url)) as database:
+        database.check_pages()
+    path = tmp_path / "perdure.db"
+    content = bytearray(path.read_bytes())
+    content[-4096:] = b"\xff" * 4096
+    path.write_bytes(content)
+
+    with (
+        closing(Database.open(sqlite_url)) as database,
+        pytest.raises(SettingError, match=r"damaged|malformed"),
+    ):
+        database.check_pages()
+
+
+@pytest.mark.postgres
+def test_postgresql_checks_its_own_pages(postgres_url: str) -> None:
+    with closing(Database.open(postgres_url)) as database:
+        database.check_pages()
+
+
+def test_read_only_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    Database.open(sqlite_url).close()
+
+    with pytest.raises(SettingError, match=r"readonly|read-only"):
+        Database.open(f"sqlite:///file:{tmp_path}/perdure.db?mode=ro&uri=true")
+
+
+@pytest.mark.postgres
+def test_read_only_server_is_refused(postgres_url: str) -> None:
+    read_only = "&options=-c%20default_transaction_read_only%3Don"
+
+    with pytest.raises(SettingError, match="is read-only"):
+        Database.open(postgres_url + read_only)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("perdure.db", "not a database URL; use sqlite:////var/lib"),
+        ("mysql://localhost/perdure", "mysql is not supported; use sqlite:////var"),
+        ("sqlite://", "in memory would be lost"),
+        ("sqlite:///:memory:", "in memory would be lost"),
+        ("postgresql://127.0.0.1:1/perdure", "cannot use the database"),
+        ("sqlite:////nowhere/at/all/perdure.db", "there is no database"),
+    ],
+)
+def test_wrong_address_is_named(url: str, expected: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(expected)):
+        Database.open(url)
+
+
+def test_no_error_shows_a_password() -> None:
+    secret = "canary-secret"
+    url = f"postgresql://perdure:{secret}@127.0.0.1:1/perdure"
+    with pytest.raises(SettingError, match=r"perdure:\*\*\*@127") as caught:
+        Database.open(url)
+
+    assert url not in "".join(traceback.format_exception(caught.value))
+    assert f":{secret}@" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_broken_reference_stops_an_upgrade(sqlite_url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "perdure.db")) as raw, raw:
+        raw.execute("PRAGMA foreign_keys=OFF")
+        raw.execute(
+            "INSERT INTO batch_anchor VALUES ('none', 1, ?, 1, 1)", ["0x" + "a" * 40]
+        )
+
+    with pytest.raises(SettingError, match="reference from the table batch_anchor"):
+        Database.upgrade(sqlite_url)
