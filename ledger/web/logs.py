@@ -8,17 +8,14 @@ address, wherever it came from.
 
 import json
 import logging
-import re
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
-_SECRET: Final = re.compile(
-    r"perdure_[1-9A-HJ-NP-Za-km-z]{7,}"  # the first six identify a key, the rest is it
-    r"|[^\s@\"'<>(),;:]{1,64}@[^\s@\"'<>(),;:]+\.[^\s@\"'<>(),;:]+"
-)
+from ledger.web.redaction import redact
+
 _FACTS: Final = ("request", "method", "route", "status", "problem", "milliseconds")
 
 
@@ -41,11 +38,6 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = _failure(record.exc_info[1], record.exc_info[2])
         return json.dumps(line, ensure_ascii=True)
-
-
-def redact(text: str) -> str:
-    """Blank whatever looks like an API key or an e-mail address."""
-    return _SECRET.sub("[redacted]", text)
 
 
 def _failure(

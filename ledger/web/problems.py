@@ -33,6 +33,7 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.web.envelope import request_id, secure
+from ledger.web.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -132,7 +133,8 @@ def problem_response(
         "title": kind.title,
         "status": kind.status,
         "code": kind.code,
-        "detail": detail,
+        # A message may quote a cell of a file that was sent.
+        "detail": redact(detail),
         "id": request_id(request.scope),
         **(members or {}),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.store.database import Database
-from tests.unit.web.world import Clock, School, World, edges_over, settle
+from tests.unit.web.world import School, World, settle
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,5 @@ def world(
     world_file: Path, _settled: tuple[Path, Mapping[str, School]]
 ) -> Iterator[World]:
     """Three schools on a SQLite file of its own."""
-    clock = Clock()
     with closing(Database.open(f"sqlite:///{world_file}")) as database:
-        yield World(edges_over(database, clock), clock, _settled[1])
+        yield World.over(database, _settled[1])

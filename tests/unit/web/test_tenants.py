@@ -165,7 +165,7 @@ def test_an_id_that_nobody_has_looks_like_one_of_another_school(world: World) ->
 
 def test_unlisted_routes_are_only_pages_and_static_files(world: World) -> None:
     """Nothing hides from the table by staying out of the OpenAPI document."""
-    hidden = set(_hidden(world.app().routes))
+    hidden = set(_hidden(world.app.routes))
 
     pages = {"/", "/docs", "/help/rosters", "/help/roster-template.csv"}
     assert hidden == pages | {"/openapi.json", "/static"}

@@ -85,6 +85,18 @@ class World:
     edges: LedgerEdges
     clock: Clock
     schools: Mapping[str, School]
+    app: FastAPI
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        schools: Mapping[str, School],
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> "World":
+        clock = Clock()
+        edges = edges_over(database, clock, entropy)
+        return cls(edges, clock, schools, create_app(edges))
 
     @property
     def riverside(self) -> School:
@@ -98,12 +110,9 @@ class World:
     def newcomer(self) -> School:
         return self.schools["newcomer"]
 
-    def app(self) -> FastAPI:
-        return create_app(self.edges)
-
     def client(self, key: str | None = None) -> TestClient:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return TestClient(self.app(), headers=headers, raise_server_exceptions=False)
+        return TestClient(self.app, headers=headers, raise_server_exceptions=False)
 
 
 @contextmanager
@@ -112,9 +121,7 @@ def no_readers() -> Iterator[Sequence[ChainReader]]:
 
 
 def edges_over(
-    database: Database,
-    clock: Clock,
-    entropy: Callable[[int], bytes] = secrets.token_bytes,
+    database: Database, clock: Clock, entropy: Callable[[int], bytes]
 ) -> LedgerEdges:
     return LedgerEdges(
         database=database,

@@ -1,0 +1,123 @@
+"""Problems: one table from error to status, and what each may say."""
+
+import inspect
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from ledger import errors
+from ledger.errors import (
+    ChainRejected,
+    ChainUnavailable,
+    Conflict,
+    KeystoreError,
+    LedgerError,
+    MalformedError,
+    NotFound,
+    ProofError,
+    Refused,
+    SettingError,
+    StoreError,
+)
+from ledger.keystore.master import MasterKey
+from ledger.web.problems import kind_of, kinds
+from tests.unit.web.world import World
+
+TABLE = [
+    (MalformedError, 422, "malformed", True),
+    (ProofError, 422, "proof", True),
+    (Refused, 409, "refused", True),
+    (NotFound, 404, "not_found", True),
+    (Conflict, 409, "conflict", True),
+    (ChainUnavailable, 503, "chain_unavailable", True),
+    (ChainRejected, 502, "chain_rejected", True),
+    (SettingError, 500, "setting", False),
+    (KeystoreError, 500, "keystore", False),
+    (StoreError, 503, "store", False),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code", "shown"), TABLE)
+def test_the_kind_of_each_error(
+    error: type[LedgerError], status: int, code: str, shown: bool
+) -> None:
+    kind = kind_of(error("text"))
+
+    assert (kind.status, kind.code, kind.shown) == (status, code, shown)
+
+
+def test_every_error_that_is_raised_is_in_the_table() -> None:
+    every = {
+        error
+        for _, error in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(error, LedgerError)
+    }
+
+    never_raised = {LedgerError, errors.ChainError}
+    assert {error for error, *_ in TABLE} == every - never_raised
+
+
+def test_a_problem_is_a_document_with_the_id_of_its_request(world: World) -> None:
+    answer = world.client(world.riverside.key).get(
+        "/api/v1/credentials/00000000-0000-4000-8000-000000000000"
+    )
+
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/docs#problem-not_found",
+        "title": "There is no such thing",
+        "status": 404,
+        "code": "not_found",
+        "detail": "there is no such credential",
+        "id": answer.headers["request-id"],
+    }
+
+
+def test_a_wrong_master_key_is_a_500_that_says_nothing(world: World) -> None:
+    edges = world.edges
+    broken = World.over(edges.database, world.schools)
+    object.__setattr__(broken.edges, "master", MasterKey(bytes(32)))
+
+    answer = broken.client(world.riverside.key).post(
+        "/api/v1/credentials",
+        json={
+            "achievement": "py-1",
+            "name": "Zoë",
+            "email": "zoe@example.org",
+            "awardedOn": "2026-06-01",
+        },
+        headers={"Idempotency-Key": "1"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "keystore")
+    assert "key does not open" not in answer.text
+    assert "damaged" not in answer.text
+
+
+def test_every_code_that_is_answered_is_documented(world: World) -> None:
+    page = world.client().get("/docs").text
+    documented = set(re.findall(r'id="problem-([a-z_]+)"', page))
+
+    assert documented == {kind.code for kind in kinds()}
+    assert {code for _, _, code, _ in TABLE} <= documented
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/api/v1/credentials/", 404, "not_found"),
+        ("PATCH", "/api/v1/credentials", 405, "method_not_allowed"),
+        ("GET", "/static/../app.py", 404, "not_found"),
+        ("GET", "/static/%2e%2e/app.py", 404, "not_found"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_too(
+    world: World, method: str, path: str, status: int, code: str
+) -> None:
+    client: TestClient = world.client()
+
+    answer = client.request(method, path)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
