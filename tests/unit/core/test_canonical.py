@@ -4,7 +4,7 @@ import json
 import string
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -249,6 +249,13 @@ def test_an_instant_has_one_text() -> None:
 def test_other_texts_of_instants_are_refused(text: str) -> None:
     with pytest.raises(MalformedError):
         parse_time(text)
+
+
+def test_an_instant_outside_the_calendar_is_refused() -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
+
+    with pytest.raises(MalformedError, match="years 1 to 9999"):
+        encode_time(first)
 
 
 def test_an_instant_without_time_zone_is_refused() -> None:

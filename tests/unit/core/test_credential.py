@@ -693,6 +693,7 @@ _SLOW = settings(
 )
 
 
+@pytest.mark.slow
 @_SLOW
 @given(_credentials())
 def test_whatever_is_built_is_sound(signed: SignedCredential) -> None:
@@ -738,6 +739,7 @@ def _damage(document: Any, path: tuple[str | int, ...], change: str) -> None:
         parent[step] = not old if isinstance(old, bool) else f"{old}x"
 
 
+@pytest.mark.slow
 @_SLOW
 @given(_credentials(), st.data())
 def test_no_change_to_a_signed_credential_goes_unseen(

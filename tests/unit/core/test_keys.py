@@ -119,6 +119,7 @@ def test_the_texts_of_a_key() -> None:
 
     assert key.multibase == "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"
     assert f"did:key:{key.multibase}" == key.did
+    assert f"{key.did}#{key.multibase}" == key.verification_method
     assert b"\xed\x01" + key.raw == key.multikey
     assert keccak256(key.multikey) == key.key_id
     assert key == PublicKey.from_multibase(key.multibase)

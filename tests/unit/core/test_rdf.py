@@ -1,6 +1,7 @@
 """Canonical N-Quads, and everything that is refused on the way to them."""
 
 import hashlib
+import inspect
 import json
 import re
 import subprocess
@@ -239,10 +240,10 @@ def _ring_of_pairs(size: int) -> str:
         (_PUBLISHED / "w3c" / "rdf-canon" / "test074-in.nq").read_text(),
         *[_clique(size) for size in (6, 7, 8, 12, 30)],
         _ring_of_pairs(100),
-        _ring_of_pairs(500),
+        _ring_of_pairs(250),
         "".join(
             f"_:n{i} <urn:x:p> _:n{i + 1} .\n_:n{i + 1} <urn:x:p> _:n{i} .\n"
-            for i in range(2000)
+            for i in range(600)
         ),
     ],
     ids=[
@@ -315,3 +316,52 @@ def test_the_document_is_left_as_it_was() -> None:
     canonicalise(document)
 
     assert json.dumps(document) == before
+
+
+def test_a_damaged_context_stops_the_program() -> None:
+    url, (name, digest) = next(iter(rdf._PINNED.items()))
+
+    with pytest.raises(RuntimeError, match="not the context"):
+        rdf._load_pinned({url: (name, digest[::-1])})
+
+
+@pytest.mark.parametrize(
+    ("reason", "context"),
+    [
+        ("'urn:x:other' is not one of the pinned", ["urn:x:other"]),
+        ("a value and a type, nothing else", {"name": "urn:x:name", "@language": "en"}),
+        ("member '@reverse' is not", {"name": {"@reverse": "urn:x:n", "@type": "@id"}}),
+        (
+            "@type value must be an absolute IRI",
+            {"name": {"@id": "urn:x:n", "@type": "nonsense"}},
+        ),
+        ('"values of @included must', {"name": "@included"}),
+        ("member '@index'", {"name": "@index"}),
+        ("id 'a b' is not", {"name": {"@id": "urn:x:n", "@type": "@id"}}),
+    ],
+)
+def test_whatever_a_context_does_nothing_is_lost(reason: str, context: Json) -> None:
+    """The pinned ones do none of this: what holds is the check, not their contents."""
+    document: dict[str, Json] = {"@context": "urn:x:c", "name": "a b"}
+    if isinstance(context, dict):
+        context = {"id": "@id", **context}
+
+    with pytest.raises(MalformedError) as refusal:
+        canonicalise(document, contexts={"urn:x:c": {"@context": context}})
+
+    assert reason in str(refusal.value)
+
+
+def test_a_chain_longer_than_the_stack_is_refused() -> None:
+    nodes = range(300)
+    quads = "".join(
+        f"_:n{i} <urn:x:p> _:n{i + 1} .\n_:n{i + 1} <urn:x:p> _:n{i} .\n" for i in nodes
+    )
+    dataset = jsonld.JsonLdProcessor.parse_nquads(quads)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 60)
+    try:
+        with pytest.raises(MalformedError, match="too long to follow"):
+            rdf._canonical_dataset(dataset)
+    finally:
+        sys.setrecursionlimit(limit)
