@@ -233,6 +233,7 @@ _READ_SECONDS = 10
 _READ_TRIES = 3
 _READ_PAUSE = 0.2
 _MAX_ANSWER = 4_000_000
+_MAX_BRACKETS = 10_000
 _MAX_DETAIL = 200
 _MIN_TIP = 1
 
@@ -255,6 +256,10 @@ class _Provider(HTTPProvider):
         raw = self._make_request(RPCEndpoint(method), request)
         if len(raw) > _MAX_ANSWER:
             raise MalformedError(f"an answer of {len(raw)} bytes")
+        # eth-account's libraries raise Python's recursion limit so far that a deeply nested
+        # answer ends the process; what we ask for has a few hundred brackets.
+        if raw.count(b"[") + raw.count(b"{") > _MAX_BRACKETS:
+            raise MalformedError("an answer of too many parts")
         # Not the ledger's strict reader: nodes quote raw return data in their messages,
         # control characters and all. Every value is checked where it is used.
         answer = cast("Json", self.decode_rpc_response(raw))

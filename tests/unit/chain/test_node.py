@@ -1,0 +1,354 @@
+"""A node that is away, lies or talks nonsense, on a loopback socket."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from eth_utils.crypto import keccak
+
+from ledger.chain.memory import MemoryChain
+from ledger.chain.node import Node, SendOutcome, check_chain, classify
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import ChainUnavailable, SettingError
+
+HASH = "0x" + "ab" * 32
+OTHER = "0x" + "cd" * 32
+RAW = b"\x02signed bytes"
+
+Reply = Callable[[dict[str, Any]], "bytes | tuple[int, bytes]"]
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as `reply` says and keeps what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.reply = reply
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v3/access-key"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(body)
+        reply = self.server.reply(body)
+        status, data = reply if isinstance(reply, tuple) else (200, reply)
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(reply: Reply) -> Iterator[tuple[Server, Node]]:
+    server = Server(reply)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server, Node(server.url)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answer(body: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": body["id"], **more}).encode()
+
+
+def results(**by_method: Any) -> Reply:
+    """Answers by method; a function is asked with the parameters."""
+
+    def reply(body: dict[str, Any]) -> bytes:
+        result = by_method[body["method"]]
+        return answer(
+            body, result=result(*body["params"]) if callable(result) else result
+        )
+
+    return reply
+
+
+def error(message: Any, code: int = -32000) -> Reply:
+    return lambda body: answer(body, error={"code": code, "message": message})
+
+
+NONSENSE: dict[str, Reply] = {
+    "html": lambda _: b"<html>502 Bad Gateway</html>",
+    "empty": lambda _: b"",
+    "cut": lambda body: answer(body, result="0x1")[:-5],
+    "not utf-8": lambda _: b"\xff\xfe",
+    "a list": lambda _: b"[]",
+    "deep": lambda _: b"[" * 100_000,
+    "wrong id": lambda body: answer(body | {"id": 987654}, result="0x1"),
+    "no id": lambda _: b'{"jsonrpc":"2.0","result":"0x1"}',
+    "neither": answer,
+    "both": lambda body: answer(body, result="0x1", error={"message": "x"}),
+    "too large": lambda body: answer(body, result="0x" + "00" * 2_500_000),
+    "429": lambda _: (429, b"slow down"),
+    "503": lambda _: (503, b"away"),
+    "redirect": lambda _: (302, b""),
+}
+NOT_A_NUMBER: list[Any] = [
+    None,
+    1,
+    "1",
+    "0x",
+    "0xzz",
+    "",
+    [],
+    {},
+    True,
+    "0x" + "f" * 65,
+]
+
+
+@pytest.mark.parametrize("reply", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_unavailable_for_reads_and_unknown_for_sends(reply: Reply) -> None:
+    """Three tries for a read, one for a send: and neither message names the access key."""
+    with serving(reply) as (server, node):
+        with pytest.raises(ChainUnavailable, match="does not answer") as caught:
+            node.chain_id()
+        assert "access-key" not in str(caught.value)
+        assert len(server.asked) == 3
+        server.asked.clear()
+        sent = node.send(RAW)
+        assert sent.outcome is SendOutcome.UNKNOWN
+        assert "access-key" not in sent.detail
+        assert len(server.asked) == 1
+
+
+def test_a_node_that_is_away_is_unavailable_and_a_send_unknown() -> None:
+    node = Node("http://127.0.0.1:9/v3/access-key")
+
+    with pytest.raises(
+        ChainUnavailable, match=r"127\.0\.0\.1:9 does not answer eth_chainId"
+    ):
+        node.chain_id()
+    assert node.send(RAW).outcome is SendOutcome.UNKNOWN
+    assert node.name == "127.0.0.1:9"
+    assert repr(node) == "Node(127.0.0.1:9)"
+
+
+@pytest.mark.parametrize("url", ["", "anvil", "ftp://h", "http://", "ws://h:1"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SettingError, match="begins with http"):
+        Node(url)
+
+
+@pytest.mark.parametrize("value", NOT_A_NUMBER, ids=repr)
+def test_what_is_no_number_is_unavailable(value: Any) -> None:
+    with (
+        serving(results(eth_chainId=value)) as (_, node),
+        pytest.raises(ChainUnavailable, match="eth_chainId: not a number"),
+    ):
+        node.chain_id()
+
+
+@pytest.mark.parametrize("value", [None, 5, "ab", "0xa", "0xzz"], ids=repr)
+def test_what_is_no_code_is_unavailable(value: Any) -> None:
+    with (
+        serving(results(eth_getCode=value)) as (_, node),
+        pytest.raises(ChainUnavailable, match="eth_getCode: not"),
+    ):
+        node.code(ANCHOR_REGISTRY)
+
+
+def block(**changes: Any) -> dict[str, Any]:
+    return {"number": "0x5", "hash": HASH, "timestamp": "0x9"} | changes
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [None, block(number="0x6"), block(hash="0xab"), block(timestamp=None), "block"],
+)
+def test_a_block_that_is_not_the_one_asked_for_is_unavailable(answered: Any) -> None:
+    with (
+        serving(results(eth_getBlockByNumber=answered)) as (_, node),
+        pytest.raises(ChainUnavailable),
+    ):
+        node.block(5)
+
+
+def test_a_block_from_before_fees_burnt_has_no_base_fee() -> None:
+    with serving(results(eth_getBlockByNumber=block())) as (_, node):
+        assert node.block(5).base_fee == 0
+
+
+# -------------------------------------------------------------------- receipts
+
+
+def chain_with(
+    receipt: Any = None, transaction: Any = None, at_height: str = HASH
+) -> Reply:
+    good = {
+        "transactionHash": OTHER,
+        "blockHash": HASH,
+        "blockNumber": "0x5",
+        "status": "0x1",
+        "gasUsed": "0x5208",
+    }
+    carried = {
+        "hash": OTHER,
+        "blockHash": HASH,
+        "to": ANCHOR_REGISTRY,
+        "input": "0x0102",
+    }
+    return results(
+        eth_getTransactionReceipt=None if receipt is None else good | receipt,
+        eth_getTransactionByHash=None if transaction is None else carried | transaction,
+        eth_getBlockByNumber=block(hash=at_height),
+    )
+
+
+def test_a_whole_receipt_is_read() -> None:
+    with serving(chain_with({}, {})) as (_, node):
+        receipt = node.receipt(bytes.fromhex(OTHER[2:]))
+
+    assert receipt is not None
+    assert (receipt.block_number, receipt.succeeded, receipt.gas_used) == (
+        5,
+        True,
+        21_000,
+    )
+    assert (receipt.to, receipt.data) == (ANCHOR_REGISTRY, b"\1\2")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        chain_with(None, {}),
+        chain_with({}, None),
+        chain_with({}, {"blockHash": None}),
+        chain_with({}, {"blockHash": OTHER}),
+        chain_with({}, {}, at_height=OTHER),
+    ],
+    ids=["none", "no transaction", "pending", "moved", "not canonical"],
+)
+def test_what_is_in_no_canonical_block_has_no_receipt(reply: Reply) -> None:
+    with serving(reply) as (_, node):
+        assert node.receipt(bytes.fromhex(OTHER[2:])) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        chain_with({"transactionHash": HASH}, {}),
+        chain_with({}, {"hash": HASH}),
+        chain_with({"status": "0x2"}, {}),
+        chain_with({"status": None}, {}),
+        chain_with({"blockNumber": None}, {}),
+        chain_with({}, {"to": None}),
+        chain_with({}, {"input": "0x0"}),
+    ],
+    ids=["receipt of another", "another", "status 2", "none", "height", "to", "input"],
+)
+def test_a_receipt_that_contradicts_itself_is_not_believed(reply: Reply) -> None:
+    with serving(reply) as (_, node), pytest.raises(ChainUnavailable):
+        node.receipt(bytes.fromhex(OTHER[2:]))
+
+
+# -------------------------------------------------------------------- sends
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("already known", SendOutcome.OCCUPIED),
+        ("ALREADY_EXISTS: already known", SendOutcome.OCCUPIED),
+        ("known transaction: 0xab", SendOutcome.OCCUPIED),
+        ("transaction already imported", SendOutcome.OCCUPIED),
+        ("nonce too low: next nonce 5, tx nonce 4", SendOutcome.OCCUPIED),
+        ("replacement transaction underpriced", SendOutcome.OCCUPIED),
+        ("transaction underpriced: tip needed 1", SendOutcome.UNDERPRICED),
+        ("max fee per gas less than block base fee", SendOutcome.UNDERPRICED),
+        ("Insufficient funds for gas * price + value", SendOutcome.WAIT),
+        ("tx fee (2.00 ether) exceeds the configured cap", SendOutcome.WAIT),
+        ("nonce too high", SendOutcome.ORDER),
+        ("invalid chain id for signer", SendOutcome.FATAL),
+        ("intrinsic gas too low", SendOutcome.FATAL),
+        ("exceeds block gas limit", SendOutcome.FATAL),
+        ("max priority fee per gas higher than max fee per gas", SendOutcome.FATAL),
+        ("Failed to decode transaction", SendOutcome.FATAL),
+        ("internal error", SendOutcome.UNKNOWN),
+        ("", SendOutcome.UNKNOWN),
+    ],
+)
+def test_refusals_are_told_apart_by_their_words(
+    words: str, outcome: SendOutcome
+) -> None:
+    assert classify(words) is outcome
+    with serving(error(words)) as (server, node):
+        assert node.send(RAW).outcome is outcome
+        assert len(server.asked) == 1
+
+
+def test_a_sent_transaction_is_accepted_under_its_own_hash_only() -> None:
+    right = "0x" + keccak(RAW).hex()
+
+    with serving(results(eth_sendRawTransaction=right)) as (_, node):
+        assert node.send(RAW).outcome is SendOutcome.ACCEPTED
+    for wrong in (HASH, None, "0x12", 5):
+        with serving(results(eth_sendRawTransaction=wrong)) as (_, node):
+            assert node.send(RAW).outcome is SendOutcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "message", ["a\nb\x1b[31m" + "x" * 1_000, {"deep": 1}, None, 7]
+)
+def test_a_nodes_words_are_cut_and_printable(message: Any) -> None:
+    with serving(error(message)) as (_, node):
+        detail = node.send(RAW).detail
+        assert len(detail) <= 200
+        assert detail.isprintable()
+        with pytest.raises(ChainUnavailable) as caught:
+            node.chain_id()
+        assert str(caught.value).isprintable()
+
+
+def test_a_read_is_repeated_over_one_hiccup() -> None:
+    tries = iter([b"", b"<html>"])
+
+    with serving(lambda body: next(tries, answer(body, result="0x5"))) as (_, node):
+        assert node.chain_id() == 5
+
+
+# -------------------------------------------------------------------- which chain
+
+
+def test_the_chain_is_told_by_id_genesis_and_the_registries_code() -> None:
+    chain = MemoryChain()
+    expected: dict[str, Any] = {
+        "chain_id": 31337,
+        "genesis_hash": chain.genesis_hash(),
+        "anchor_registry": ANCHOR_REGISTRY,
+        "issuer_registry": ISSUER_REGISTRY,
+    }
+
+    with pytest.raises(SettingError, match="on chain 31337, and chain 1 is expected"):
+        check_chain(chain, **expected | {"chain_id": 1})
+    with pytest.raises(SettingError, match=r"another chain of id 31337.*expected 0x00"):
+        check_chain(chain, **expected | {"genesis_hash": bytes(32)})
+    with pytest.raises(SettingError, match="AnchorRegistry is not on chain 31337"):
+        check_chain(chain, **expected)
+    chain.codes = {ANCHOR_REGISTRY: b"\1"}
+    with pytest.raises(
+        SettingError, match=r"other code: expected hash 0x.*found 0x5fe7"
+    ):
+        check_chain(chain, **expected)
