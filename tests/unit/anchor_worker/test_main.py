@@ -1,0 +1,105 @@
+import json
+import logging
+import sys
+
+import pytest
+
+from anchor_worker.__main__ import USAGE, _JsonLines, _parser, _progress
+from ledger.store.records import ChainTxState, WorkerReport
+
+DEFAULTS = _parser().parse_args([])
+
+
+def entry(message: str, *arguments: object, **extra: object) -> str:
+    record = logging.LogRecord(
+        "anchor_worker.x", logging.INFO, "", 1, message, arguments, None
+    )
+    vars(record).update(extra)
+    return _JsonLines().format(record)
+
+
+def test_whatever_a_value_holds_it_stays_one_line_of_json() -> None:
+    line = entry("said %s", 'a\r\n{"event": "forged"}', hash="ab", nonce=3)
+
+    assert "\n" not in line
+    assert "\r" not in line
+    parsed = json.loads(line)
+    assert parsed["event"] == 'said a\r\n{"event": "forged"}'
+    assert (parsed["level"], parsed["logger"]) == ("info", "anchor_worker.x")
+    assert (parsed["hash"], parsed["nonce"]) == ("ab", 3)
+    assert parsed["time"].endswith("+00:00")
+
+
+def test_defaults_are_a_batch_every_ten_minutes_and_a_ceiling() -> None:
+    assert (DEFAULTS.batch_size, DEFAULTS.batch_age) == (50_000, 600)
+    assert DEFAULTS.max_fee_gwei == 200
+    assert not DEFAULTS.once
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--batch-size", "0"],
+        ["--batch-size", "1.5"],
+        ["--batch-age", "-1"],
+        ["--batch-age", "nan"],
+        ["--poll", "0"],
+        ["--max-fee-gwei", "nan"],
+        ["--max-fee-gwei", "0"],
+        ["--max-fee-gwei", "much"],
+        ["--unknown"],
+        ["extra"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_64_and_says_why(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _parser().parse_args(arguments)
+    assert ended.value.code == USAGE
+    assert "python -m anchor_worker: " in capsys.readouterr().err
+
+
+def test_help_names_settings_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["--help"])
+    text = capsys.readouterr().out
+
+    for word in (
+        "PERDURE_DATABASE_URL",
+        "64 wrong usage",
+        "69 no node",
+        "78 config",
+        "--once",
+    ):
+        assert word in text
+
+
+REPORT = WorkerReport(
+    waiting=4,
+    held_back=0,
+    oldest_waiting=None,
+    chain_txs=dict.fromkeys(ChainTxState, 1),
+)
+
+
+def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = logging.getLogger("anchor_worker").handlers
+    try:
+        with _progress() as observe:
+            observe(REPORT)
+        assert capsys.readouterr().err == ""
+
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "120")
+        with _progress() as observe:
+            observe(REPORT)
+            sys.stderr.flush()
+        shown = capsys.readouterr().err
+    finally:
+        logging.getLogger("anchor_worker").handlers = handlers
+    assert "1/7" in shown
+    assert "4 credentials wait" in shown
