@@ -39,6 +39,16 @@ def test_another_chain_of_that_number_is_refused(
         assert chains.get(tx, CHAIN_ID) == CHAIN
 
 
+def test_are_listed_by_number(database: Database) -> None:
+    first = replace(CHAIN, chain_id=1)
+    with database.begin() as tx:
+        assert chains.all(tx) == []
+        chains.record(tx, CHAIN)
+        chains.record(tx, first)
+
+        assert [first, CHAIN] == chains.all(tx)
+
+
 def test_unknown_is_not_found(database: Database) -> None:
     with database.read() as tx, pytest.raises(NotFound, match="chain 31337"):
         chains.get(tx, CHAIN_ID)
