@@ -7,6 +7,7 @@ from typing import Protocol
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
+from ledger.chain.accounts import address_of
 from ledger.errors import KeystoreError
 
 
@@ -53,11 +54,15 @@ class Signer(Protocol):
 
 
 class KeystoreSigner:
-    """A signer with the key in memory: one chain, a few recipients, a fee ceiling."""
+    """A signer with the key in memory: one chain, a few recipients, a fee ceiling.
+
+    Raises MalformedError if the secret is no private key.
+    """
 
     def __init__(
         self, secret: bytes, *, chain_id: int, recipients: Collection[str], max_fee: int
     ) -> None:
+        self._address = address_of(secret)
         self._account = Account.from_key(secret)
         self._chain_id = chain_id
         self._recipients = frozenset(recipients)
@@ -69,7 +74,7 @@ class KeystoreSigner:
     @property
     def address(self) -> str:
         """The sender's address."""
-        return str(self._account.address).lower()
+        return self._address
 
     def sign(self, fields: TransactionFields) -> SignedTransaction:
         """Sign. Raises KeystoreError for anything but a call of a known contract."""

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from ledger.chain.sender import KeystoreSigner, TransactionFields
 from ledger.core.keys import keccak256
-from ledger.errors import KeystoreError
+from ledger.errors import KeystoreError, MalformedError
 from tests.anvil import DEV_ADDRESS, DEV_KEY
 
 REGISTRY = "0x" + "ab" * 20
@@ -54,6 +54,11 @@ def test_what_is_signed_is_what_was_asked_for(
 def test_everything_else_is_refused(fields: TransactionFields, reason: str) -> None:
     with pytest.raises(KeystoreError, match=reason):
         SIGNER.sign(fields)
+
+
+def test_what_is_no_private_key_makes_no_signer() -> None:
+    with pytest.raises(MalformedError, match="not a secp256k1 private key"):
+        KeystoreSigner(bytes(32), chain_id=1, recipients=[], max_fee=1)
 
 
 def test_repr_shows_the_address_only() -> None:
