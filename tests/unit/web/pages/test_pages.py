@@ -1,0 +1,163 @@
+"""The pages: what they say, that they load nothing foreign and escape what they are given."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from ledger.services.rosters import COLUMNS, latest_today, parse_roster
+from tests.unit.web.world import ACHIEVEMENT, START, World
+
+PAGES = ["/", "/help/rosters", "/docs"]
+
+
+class Page(HTMLParser):
+    """What a browser would fetch or run, and the skeleton that screen readers use."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.inline: list[str] = []
+        self.headings: list[int] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        members = dict(attrs)
+        self.tags.append(tag)
+        if tag in {"script", "style"} or "style" in members:
+            self.inline.append(tag)
+        self.inline += [name for name in members if name.startswith("on")]
+        if tag in {"img", "script", "iframe"}:
+            self.fetched.append(members.get("src") or "")
+        if tag == "link":
+            self.fetched.append(members.get("href") or "")
+        if tag == "a":
+            self.links.append(members.get("href") or "")
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if members.get("id"):
+            self.ids.append(members["id"] or "")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fetches_only_from_here_and_has_no_inline_code(
+    world: World, path: str
+) -> None:
+    page = Page(world.client().get(path).text)
+
+    assert page.inline == []
+    assert set(page.fetched) == {"/static/app.css", "/static/icon.svg"}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_one_title_landmarks_and_headings_in_order(
+    world: World, path: str
+) -> None:
+    text = world.client().get(path).text
+    page = Page(text)
+
+    assert '<html lang="en">' in text
+    assert page.headings.count(1) == 1
+    assert all(
+        b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False)
+    )
+    assert {"header", "main", "nav", "footer"} <= set(page.tags)
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_of_a_page_leads_somewhere(world: World, path: str) -> None:
+    client = world.client()
+    page = Page(client.get(path).text)
+
+    for link in page.links:
+        address, _, fragment = link.partition("#")
+        if address:
+            assert client.get(address).status_code == 200, link
+        if fragment:
+            assert fragment in page.ids, link
+
+
+def test_the_roster_page_documents_every_column(world: World) -> None:
+    text = world.client().get("/help/rosters").text
+
+    for column in COLUMNS:
+        assert f"<code>{column.name}</code>" in text
+        assert (
+            html.escape(column.meaning, quote=True).replace("&#x27;", "&#39;") in text
+        )
+
+
+def test_the_template_is_a_roster_that_is_accepted_as_it_is(world: World) -> None:
+    answer = world.client().get("/help/roster-template.csv")
+
+    roster = parse_roster(
+        answer.content, offers={"py-1": True}, today=latest_today(START)
+    )
+
+    assert (
+        answer.headers["content-disposition"]
+        == 'attachment; filename="roster-template.csv"'
+    )
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert (len(roster.rows), roster.problems) == (1, ())
+
+
+def test_the_documentation_shows_every_operation_with_its_scope(world: World) -> None:
+    client = world.client()
+    text = client.get("/docs").text
+
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method, operation in methods.items():
+            section = text.partition(f'id="{operation["operationId"]}"')[2]
+            section = section.partition("</section>")[0]
+            assert (
+                f'<span class="method">{method.upper()}</span> <code>{path}</code>'
+                in section
+            )
+            scopes = [
+                s for entry in operation.get("security", ()) for s in entry["ApiKey"]
+            ]
+            assert all(f"the scope <code>{scope}</code>" in section for scope in scopes)
+            assert f"https://ledger.example.org{path}" in section
+
+
+def test_a_test_chain_is_called_one(world: World) -> None:
+    assert "<strong>TEST.</strong>" in world.client().get("/").text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "{{ 7*7 }}",
+        "' onload='x",
+    ],
+)
+def test_what_a_school_writes_is_text_on_its_page(world: World, hostile: str) -> None:
+    client = world.client(world.riverside.key)
+    texts = dict.fromkeys(("name", "description", "criteria"), hostile)
+    added = client.post(
+        "/api/v1/achievements",
+        json={**ACHIEVEMENT, **texts, "code": "hostile", "skills": [hostile]},
+        headers={"Idempotency-Key": "1"},
+    )
+
+    page = client.get(
+        f"/achievements/{world.riverside.issuer}/hostile/1",
+        headers={"Accept": "text/html"},
+    )
+
+    assert added.status_code == 201
+    found = Page(page.text)
+    assert found.inline == []
+    assert set(found.fetched) == {"/static/app.css", "/static/icon.svg"}
+    assert (
+        str(html.escape(hostile)).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+        in page.text
+    )
