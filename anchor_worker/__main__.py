@@ -1,8 +1,8 @@
 """
 `python -m anchor_worker`: seals batches and carries the ledger's transactions to the chain.
 
-Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 no node answers at start,
-78 the configuration is missing something or contradicts the chain or the database.
+Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 no node answers at start or
+the database fails, 78 the configuration is missing something or contradicts the chain or the database.
 """
 
 import argparse
@@ -37,7 +37,13 @@ from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain.node import ChainNode, Node, check_chain
 from ledger.chain.sender import KeystoreSigner
 from ledger.config import Settings
-from ledger.errors import ChainUnavailable, Conflict, KeystoreError, SettingError
+from ledger.errors import (
+    ChainUnavailable,
+    Conflict,
+    KeystoreError,
+    SettingError,
+    StoreError,
+)
 from ledger.store import chains
 from ledger.store.database import Database
 from ledger.store.records import Chain, ChainTxState, WorkerReport
@@ -64,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CONFIGURATION
     except ChainUnavailable as error:
         _log.critical("no node answers: %s", error)
+        return UNAVAILABLE
+    except StoreError as error:
+        _log.critical("the database does not work: %s", error)
         return UNAVAILABLE
 
 

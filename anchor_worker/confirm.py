@@ -65,7 +65,10 @@ class Confirmer:
         finalized = node.block("finalized")
         count = node.nonce(self._sender, finalized.number)
         worked = self._watch_finals(node, lease)
+        seen: dict[int, bytes] = {}
         for row in self._under_way():
+            if self._is_where_it_was(node, row, finalized, seen):
+                continue
             receipt = self._receipt(node, row)
             if receipt is None:
                 worked |= self._without_receipt(lease, row, count)
@@ -86,6 +89,22 @@ class Confirmer:
                 _log.info("mined", extra=_about(row) | {"block": receipt.block_number})
                 worked = True
         return worked
+
+    def _is_where_it_was(
+        self, node: ChainNode, row: ChainTx, finalized: Block, seen: dict[int, bytes]
+    ) -> bool:
+        """Whether a mined row only waits for finality; one question for each block."""
+        number = row.block_number
+        if row.state is not ChainTxState.MINED or number is None:
+            return False
+        if number <= finalized.number:
+            return False
+        if number not in seen:
+            # A node that lags does not have it yet: that says nothing.
+            if number > node.block("latest").number:
+                return True
+            seen[number] = node.block(number).hash
+        return seen[number] == row.block_hash
 
     def _under_way(self) -> list[ChainTx]:
         with self._database.read() as tx:

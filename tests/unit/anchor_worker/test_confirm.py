@@ -191,6 +191,56 @@ def test_a_reorganisation_of_blocks_without_ours_raises_no_alarm(
     world.check()
 
 
+class LaggingNode(MemoryChain):
+    """The same chain, seen by a node that is some blocks behind."""
+
+    def __init__(self, chain: MemoryChain, behind: int) -> None:
+        self.__dict__ = chain.__dict__ | {"_blocks": chain._blocks[:-behind]}
+
+
+def test_a_node_that_lags_behind_says_nothing_about_a_later_block(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+    world.worker(nodes=[LaggingNode(world.chain, 1)]).round()
+
+    assert world.states() == [S.MINED]
+    world.rounds(worker, 4)
+    world.check()
+
+
+def test_what_only_waits_for_finality_costs_one_question_for_each_block(
+    world: World,
+) -> None:
+    for _ in range(5):
+        world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine()
+    worker.round()
+    assert world.states() == [S.MINED] * 5
+    receipts = CountingNode(world.chain)
+    world.worker(nodes=[receipts]).round()
+
+    assert receipts.asked == 0
+    world.rounds(worker, 4)
+    world.check()
+
+
+class CountingNode(MemoryChain):
+    """Counts questions for receipts."""
+
+    def __init__(self, chain: MemoryChain) -> None:
+        self.__dict__ = chain.__dict__ | {"asked": 0}
+        self.asked: int
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        self.asked += 1
+        return super().receipt(tx_hash)
+
+
 # -------------------------------------------------------------------- what goes wrong
 
 
