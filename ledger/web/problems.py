@@ -34,6 +34,7 @@ from ledger.errors import (
 )
 from ledger.web.envelope import request_id, secure
 from ledger.web.redaction import redact
+from ledger.web.rendering import render
 
 MEDIA_TYPE: Final = "application/problem+json"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -139,12 +140,23 @@ def problem_response(
         **(members or {}),
     }
     request.scope["problem"] = kind.code
-    response = Response(
-        encode(document), kind.status, headers=headers, media_type=MEDIA_TYPE
-    )
+    response: Response
+    if _from_a_person(request):
+        response = render("problem.html", problem=document)
+        response.status_code = kind.status
+        response.headers.update(headers or {})
+    else:
+        response = Response(
+            encode(document), kind.status, headers=headers, media_type=MEDIA_TYPE
+        )
     # The answer to an unexpected failure is sent from outside every middleware.
     secure(request.scope, response.headers)
     return response
+
+
+def _from_a_person(request: Request) -> bool:
+    asked = request.headers.get("accept", "")
+    return "text/html" in asked and not request.url.path.startswith("/api/")
 
 
 def kind_of(error: LedgerError) -> Kind:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ledger.core.canonical import encode
 from ledger.services.catalogue import public_achievement
 from ledger.web.deps import Edges
-from ledger.web.pages.rendering import render
+from ledger.web.rendering import render
 from ledger.web.schemas import problems
 from ledger.web.strict import StrictRoute
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from ledger.web.deps import Edges
-from ledger.web.pages.rendering import render
 from ledger.web.problems import kinds
+from ledger.web.rendering import render
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)

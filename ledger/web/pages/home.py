@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
 from ledger.web.deps import Edges
-from ledger.web.pages.rendering import render
+from ledger.web.rendering import render
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)

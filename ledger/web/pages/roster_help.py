@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
 from ledger.services.rosters import COLUMNS, MAX_BYTES, MAX_ROWS, encode_roster
-from ledger.web.pages.rendering import render
+from ledger.web.rendering import render
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)

@@ -121,3 +121,16 @@ def test_what_is_not_there_is_a_problem_too(
     answer = client.request(method, path)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_person_gets_a_page_and_a_program_a_document(world: World) -> None:
+    client = world.client()
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    page = client.get("/nowhere", headers=browser)
+    program = client.get("/api/v1/nowhere", headers=browser)
+
+    assert (page.status_code, program.status_code) == (404, 404)
+    assert "<h1>There is no such thing</h1>" in page.text
+    assert page.headers["request-id"] in page.text
+    assert program.headers["content-type"] == "application/problem+json"
