@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,6 +48,7 @@ ISSUED = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 LEDGER = "https://ledger.example.org"
 
 
+@lru_cache(maxsize=16)
 def credential(number: int = 1, name: str | None = "Zoë 楊 عمر") -> SignedCredential:
     """A signed credential; the same number gives the same bytes."""
     issuer = Issuer(

@@ -318,6 +318,12 @@ def test_a_hostile_or_ambiguous_svg_is_refused(
         extract(image)
 
 
+def test_a_tag_without_an_end_would_be_malformed() -> None:
+    """The XML parser refuses such a file first; this is what is left if it ever does not."""
+    with pytest.raises(MalformedError, match="no end"):
+        baking._start_tag(b'<svg a=">"', 0)
+
+
 def test_two_credentials_are_not_silently_replaced_by_one() -> None:
     with pytest.raises(MalformedError, match="more than one"):
         bake_svg(svg(element("{}") + element("{}")), CREDENTIAL)
