@@ -133,6 +133,8 @@ def _resolver(contexts: Mapping[str, Json]) -> Any:
             "contextUrl": None,
             "documentUrl": url,
             "document": contexts[url],
+            # Without it pyld hashes the whole context anew for each document.
+            "tag": "static",
         }
 
     # Another mapping may give the same URL another meaning: never share its cache.
