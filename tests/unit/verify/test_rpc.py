@@ -1,13 +1,27 @@
 """An RPC address may be slow, broken or talking nonsense: each ends as ChainUnavailable."""
 
+import contextlib
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 
 from ledger.core import registries
 from ledger.errors import ChainUnavailable, SettingError
@@ -170,6 +184,61 @@ def test_an_address_that_keeps_failing_is_not_asked_again() -> None:
                 reader.chain_id()
 
         assert len(server.requests) == MAX_FAILURES
+
+
+def test_an_answer_in_between_shows_that_the_address_is_alive() -> None:
+    with served(FakeChain()) as server, closing(RpcReader(server.url)) as reader:
+        for _ in range(MAX_FAILURES):
+            for number in (111, 111, 5):  # two blocks that are not there, one that is
+                with contextlib.suppress(ChainUnavailable):
+                    reader.block(number)
+
+        assert reader.block(5).number == 5
+
+
+def test_over_tls_the_certificate_must_be_one_that_the_system_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with served(FakeChain()) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = server.url.replace("http", "https")
+
+        with pytest.raises(ChainUnavailable, match=r"did not answer: .*CERTIFICATE"):
+            RpcReader(url).chain_id()
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with closing(RpcReader(url)) as reader:
+            assert reader.chain_id() == 777
+            assert reader.block(5).number == 5
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody else knows."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.example")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(IPv4Address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return paths
 
 
 def test_a_closed_port_is_named() -> None:

@@ -40,7 +40,9 @@ def test_an_entry_is_the_whole_identifier_and_not_the_id_alone() -> None:
 
 def test_accreditors_count_only_in_the_registry_where_they_can_endorse() -> None:
     board = Trusted(BOARD, "Skills Board")
-    trust = TrustList("l", accreditors=(board, Trusted(ELSEWHERE, "Other")))
+    lookalike = IssuerReference(1, "0x" + "2" * 40, BOARD.issuer_id)
+    others = (Trusted(ELSEWHERE, "Other"), Trusted(lookalike, "Skills Board"))
+    trust = TrustList("l", accreditors=(board, *others))
 
     assert (board,) == trust.accreditors_beside(SCHOOL)
 
