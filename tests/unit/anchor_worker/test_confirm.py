@@ -334,6 +334,27 @@ def test_an_empty_slot_is_never_final_and_said_once(
     world.check()
 
 
+def test_what_the_registry_denies_is_never_final(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """Registered, opened, closed: by the receipts, and not by the registry's word."""
+    school = School(world)
+    commitment, authority = school.commitment, acts.Authority(DEV_KEY, FOREVER)
+    nothing = bytes(32)
+    for act in (
+        acts.register(DOMAIN, school.controller, commitment, b"\1" * 32, b"\2" * 32),
+        acts.add_key(DOMAIN, school.id, school.revoker, 2, FOREVER, OTHER_KEY),
+        acts.close(DOMAIN, school.id, nothing, nothing, authority),
+    ):
+        world.enqueue(act, act.kind)
+    world.rounds(world.worker(), 1, mine=4)
+    world.rounds(world.worker("two", nodes=[EmptySlots(world.chain)]), 8)
+
+    assert S.FINAL not in world.states()
+    assert len(alarms(log.records)) == 3
+    assert (school.record().registered_at, school.record().closed_at) == (None, None)
+
+
 def test_a_row_that_leads_nowhere_holds_up_no_other(
     world: World, log: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from anchor_worker.loop import Ending, Rhythm, Worker
 from ledger.chain import acts
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import SendAnswer
+from ledger.chain.sender import SignedTransaction, TransactionFields
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainUnavailable, Conflict, SettingError
 from ledger.store import leases
@@ -187,6 +188,43 @@ def test_asked_to_stop_it_gives_the_lease_back(world: World) -> None:
             tx, CHAIN_ID, SENDER, owner="next", seconds=1, now=world.clock()
         )
     assert taken is not None
+
+
+def test_a_lease_that_cannot_be_given_back_runs_out_by_itself(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+
+    def observe(_: WorkerReport) -> None:
+        world.database.faults[:] = ["before"]
+        stop.set()
+
+    worker = world.worker(rhythm=replace(ONCE, once=False), observe=observe)
+    assert worker.run(stop) is Ending.DONE
+    assert "the lease stays until it expires" in log.text
+
+
+def test_a_row_that_somebody_else_moved_is_looked_at_again(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """The lease runs out between the signature and its commit."""
+    world.issue(1)
+    signer = world.signer
+
+    class SlowSigner:
+        address = SENDER
+        slow = True
+
+        def sign(self, fields: TransactionFields) -> SignedTransaction:
+            if SlowSigner.slow:
+                SlowSigner.slow = False
+                world.clock.sleep(61)
+            return signer.sign(fields)
+
+    world.signer = SlowSigner()
+    assert run(world) is Ending.DONE
+    assert "again: the lease on" in log.text
+    world.check()
 
 
 def test_pauses_grow_with_failures_and_differ(world: World) -> None:

@@ -12,8 +12,9 @@ from eth_utils.crypto import keccak
 
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import Node, SendOutcome, check_chain, classify
+from ledger.chain.registry import AnchorRegistry
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
-from ledger.errors import ChainUnavailable, SettingError
+from ledger.errors import ChainRejected, ChainUnavailable, SettingError
 
 HASH = "0x" + "ab" * 32
 OTHER = "0x" + "cd" * 32
@@ -189,6 +190,28 @@ def test_a_block_that_is_not_the_one_asked_for_is_unavailable(answered: Any) -> 
 def test_a_block_from_before_fees_burnt_has_no_base_fee() -> None:
     with serving(results(eth_getBlockByNumber=block())) as (_, node):
         assert node.block(5).base_fee == 0
+
+
+def test_a_broken_answer_of_a_registry_is_unavailable() -> None:
+    for words in ("0x", "0x01", "0x" + "ff" * 64):
+        with (
+            serving(results(eth_call=words)) as (_, node),
+            pytest.raises(ChainUnavailable, match="a registry's answer is broken"),
+        ):
+            AnchorRegistry(node, ANCHOR_REGISTRY).anchored_at(bytes(32), "latest")
+
+
+def test_a_call_is_rejected_only_if_the_contract_reverts() -> None:
+    with (
+        serving(error("execution reverted: custom error", code=3)) as (_, node),
+        pytest.raises(ChainRejected, match="refuses the call: execution reverted"),
+    ):
+        node.call(ANCHOR_REGISTRY, b"\1", "latest")
+    with (
+        serving(error("missing trie node")) as (_, node),
+        pytest.raises(ChainUnavailable, match="eth_call: missing trie node"),
+    ):
+        node.call(ANCHOR_REGISTRY, b"\1", "latest")
 
 
 # -------------------------------------------------------------------- receipts

@@ -4,7 +4,7 @@ import pytest
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ledger.chain.sender import KeystoreSigner, TransactionFields
 from ledger.core.keys import keccak256
@@ -18,6 +18,7 @@ FIELDS = TransactionFields(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(0, 2**63),
     st.binary(min_size=1, max_size=300),

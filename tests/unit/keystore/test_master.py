@@ -3,7 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ledger.errors import KeystoreError
 from ledger.keystore.master import MasterKey
@@ -11,6 +11,7 @@ from ledger.keystore.master import MasterKey
 MASTER = MasterKey(bytes(range(32)))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=200), st.binary(max_size=40))
 def test_what_was_sealed_opens_under_the_same_context(
     plaintext: bytes, context: bytes
@@ -18,6 +19,7 @@ def test_what_was_sealed_opens_under_the_same_context(
     assert plaintext == MASTER.open(MASTER.seal(plaintext, context), context)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.data())
 def test_any_changed_bit_is_refused(data: st.DataObject) -> None:
     sealed = bytearray(MASTER.seal(b"a private key", b"issuer"))
