@@ -84,6 +84,7 @@ class AchievementsOut(Out):
 
 @router.post(
     "/achievements",
+    summary="Add achievements",
     status_code=201,
     response_model=AchievementsOut,
     responses=problems(*ONCE),
@@ -98,7 +99,7 @@ def post_achievements(desk: ManagingOnce, body: AchievementsIn) -> Response:
     return desk.once.work(work)
 
 
-@router.get("/achievements", responses=problems(*KEYED))
+@router.get("/achievements", summary="List achievements", responses=problems(*KEYED))
 def get_achievements(desk: Reading) -> AchievementsOut:
     """List every version of every achievement."""
     with desk.read() as tx:

@@ -78,6 +78,7 @@ class ApiKeysOut(Out):
 
 @router.post(
     "/api-keys",
+    summary="Make an API key",
     status_code=201,
     response_model=NewApiKeyOut,
     responses=problems(*ONCE),
@@ -101,7 +102,7 @@ def post_api_key(desk: ManagingOnce, body: ApiKeyIn) -> Response:
     return desk.once.work(work)
 
 
-@router.get("/api-keys", responses=problems(*KEYED))
+@router.get("/api-keys", summary="List API keys", responses=problems(*KEYED))
 def get_api_keys(desk: Managing) -> ApiKeysOut:
     """List the keys."""
     with desk.read() as tx:
@@ -109,7 +110,12 @@ def get_api_keys(desk: Managing) -> ApiKeysOut:
     return ApiKeysOut(api_keys=[ApiKeyOut(**_facts(key)) for key in keys])
 
 
-@router.delete("/api-keys/{key_id}", status_code=204, responses=problems(*KEYED, 404))
+@router.delete(
+    "/api-keys/{key_id}",
+    summary="Revoke an API key",
+    status_code=204,
+    responses=problems(*KEYED, 404),
+)
 def delete_api_key(desk: Managing, key_id: UUID) -> None:
     """End a key: its next request is refused. Ending an ended one changes nothing."""
     with desk.write() as tx:

@@ -190,6 +190,7 @@ class WithdrawalOut(Out):
 
 @router.post(
     "/credentials",
+    summary="Issue one credential",
     status_code=201,
     response_model=IssuedOut,
     responses={
@@ -236,7 +237,7 @@ def post_credential(desk: IssuingOnce, body: AwardIn) -> Response:
     return desk.once.work_in_steps(work)
 
 
-@router.get("/credentials", responses=problems(*KEYED, 404))
+@router.get("/credentials", summary="List credentials", responses=problems(*KEYED, 404))
 def get_credentials(desk: Reading, page: Annotated[PageIn, Query()]) -> CredentialsOut:
     """List credentials, newest first, page by page. What is issued meanwhile shifts nothing."""
     with desk.read() as tx:
@@ -255,14 +256,22 @@ def get_credentials(desk: Reading, page: Annotated[PageIn, Query()]) -> Credenti
     )
 
 
-@router.get("/credentials/{credential_id}", responses=problems(*KEYED, 404))
+@router.get(
+    "/credentials/{credential_id}",
+    summary="Show a credential",
+    responses=problems(*KEYED, 404),
+)
 def get_one(desk: Reading, credential_id: UUID) -> CredentialOut:
     """Show one credential."""
     with desk.read() as tx:
         return _shown(get_credential(tx, desk.caller, credential_id))
 
 
-@router.get("/credentials/{credential_id}/batch", responses=problems(*KEYED, 404))
+@router.get(
+    "/credentials/{credential_id}/batch",
+    summary="Show its batch",
+    responses=problems(*KEYED, 404),
+)
 def get_batch(desk: Reading, credential_id: UUID) -> BatchOut:
     """Show the batch that a credential was sealed into, and where its root is final."""
     with desk.read() as tx:
@@ -287,6 +296,7 @@ def get_batch(desk: Reading, credential_id: UUID) -> BatchOut:
 
 @router.get(
     "/credentials/{credential_id}/file",
+    summary="Download its file",
     response_class=Response,
     responses={
         200: {
@@ -329,6 +339,7 @@ def get_file(
 
 @router.post(
     "/credentials/{credential_id}/withdrawal",
+    summary="Withdraw it",
     status_code=201,
     response_model=WithdrawalOut,
     responses=problems(*ONCE, 404),

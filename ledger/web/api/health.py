@@ -17,7 +17,7 @@ class HealthOut(Out):
     status: str
 
 
-@router.get("/health")
+@router.get("/health", summary="Ask whether it runs")
 def get_health(edges: Edges) -> HealthOut:
     """Answer 200 if the database can be read, 503 if not."""
     with edges.database.read():

@@ -117,6 +117,7 @@ class IssuerOut(Out):
 
 @router.post(
     "/organisation/issuer",
+    summary="Register the issuer",
     status_code=201,
     response_model=RegistrationOut,
     responses=problems(*ONCE),
@@ -153,7 +154,11 @@ def register(desk: ManagingOnce, body: RegistrationIn) -> Response:
     return desk.once.work(work)
 
 
-@router.get("/organisation/issuer", responses=problems(*KEYED, 409))
+@router.get(
+    "/organisation/issuer",
+    summary="Show the issuer record",
+    responses=problems(*KEYED, 409),
+)
 def get_issuer(desk: Reading) -> IssuerOut:
     """Show the issuer record, its profile, and since when its keys are open."""
     with desk.read() as tx:

@@ -31,7 +31,9 @@ class OrganisationOut(Out):
     scopes: list[str]
 
 
-@router.get("/organisation", responses=problems(*KEYED))
+@router.get(
+    "/organisation", summary="Whom the key belongs to", responses=problems(*KEYED)
+)
 def get_organisation(desk: Reading) -> OrganisationOut:
     """Tell whom the API key belongs to."""
     organisation = desk.caller.organisation

@@ -98,7 +98,12 @@ def _csv(
 Csv = Annotated[bytes, Security(_csv, scopes=["issue"])]
 
 
-@router.post("/rosters/check", responses=problems(*KEYED), openapi_extra=_BODY)
+@router.post(
+    "/rosters/check",
+    summary="Check a roster",
+    responses=problems(*KEYED),
+    openapi_extra=_BODY,
+)
 def check(desk: Checking, body: Csv) -> RosterReportOut:
     """Say what issuing this roster would do. Nothing is written, so no Idempotency-Key."""
     report = check_roster(desk.edges.database, desk.caller, body, desk.now)
@@ -107,6 +112,7 @@ def check(desk: Checking, body: Csv) -> RosterReportOut:
 
 @router.post(
     "/rosters",
+    summary="Issue a roster",
     response_model=RosterReportOut,
     responses=problems(*ONCE),
     openapi_extra=_BODY,

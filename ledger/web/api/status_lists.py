@@ -41,6 +41,7 @@ IssuerHex = Annotated[
 
 @router.get(
     "/status/{issuer}/{key}",
+    summary="Fetch a status list",
     response_class=Response,
     responses={
         200: {

@@ -40,6 +40,7 @@ async def _file(request: Request) -> bytes:
 
 @router.post(
     "/verify",
+    summary="Check a credential file",
     response_class=Response,
     responses={
         200: {

@@ -25,6 +25,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 
 @router.get(
     "/achievements/{issuer}/{code}/{version}",
+    summary="Show an achievement",
     response_class=Response,
     responses={
         200: {

@@ -143,9 +143,7 @@ def _text(media_type: str, value: Any) -> str:
 def _command(
     address: str, method: str, entry: Document, requests: tuple[Example, ...]
 ) -> str:
-    parts = ["curl"]
-    if method != "get":
-        parts += ["-X", method.upper()]
+    parts = ["curl" if method == "get" else f"curl -X {method.upper()}"]
     if entry.get("security"):
         parts.append('-H "Authorization: Bearer $PERDURE_API_KEY"')
     if any(p["name"] == "Idempotency-Key" for p in entry.get("parameters", ())):
@@ -153,9 +151,7 @@ def _command(
     if requests:
         media_type = requests[0].media_type
         file = {"text/csv": "roster.csv", _JSON: "body.json"}.get(media_type, "file")
-        parts += ["-H", shlex.quote(f"Content-Type: {media_type}")]
-        parts += ["--data-binary", f"@{file}"]
-    elif entry.get("requestBody"):
-        parts += ["--data-binary", "@file"]
+        parts.append(f"-H {shlex.quote(f'Content-Type: {media_type}')}")
+        parts.append(f"--data-binary @{file}")
     parts.append(address)
-    return " ".join(parts)
+    return " \\\n  ".join(parts)
