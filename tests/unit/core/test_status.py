@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from ledger.core.keys import encode_base64url
+from ledger.core.keys import SigningKey, encode_base64url
+from ledger.core.signature import check_signature, sign
 from ledger.core.status import (
     BLOCK_BITS,
     MAX_BITS,
@@ -18,7 +19,7 @@ from ledger.core.status import (
     build_status_list,
     word_and_bit,
 )
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, ProofError
 
 PUBLISHED = Path(__file__).parents[2] / "vectors" / "published" / "1edtech" / "ob30"
 
@@ -229,3 +230,23 @@ def test_the_list_of_a_closed_issuer_never_expires() -> None:
     )
 
     assert "validUntil" not in document
+
+
+def test_the_list_is_signed_without_the_nonce() -> None:
+    """Other people's verifiers read it, and none of them knows our nonce."""
+    key = SigningKey.from_seed(b"k" * 32)
+    moment = datetime(2026, 11, 25, tzinfo=UTC)
+    document = build_status_list(
+        "https://ledger.example.org/status/7",
+        key.public.did,
+        StatusBits.of([3]),
+        valid_from=moment,
+    )
+    method = f"{key.public.did}#{key.public.multibase}"
+    proof = sign(document, key, verification_method=method, created=moment, nonce=False)
+
+    assert "nonce" not in proof
+    assert key.public == check_signature(document, proof, require_nonce=False)
+    document["issuer"] = SigningKey.from_seed(b"o" * 32).public.did
+    with pytest.raises(ProofError):
+        check_signature(document, proof, require_nonce=False)
