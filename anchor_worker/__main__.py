@@ -115,7 +115,11 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             Steps(
                 Confirmer(database, chain.chain_id, signer.address, clock=_now),
                 Sealer(
-                    database, chain, BatchLimits(options.batch_size, age), clock=_now
+                    database,
+                    chain,
+                    BatchLimits(options.batch_size, age),
+                    lease_seconds=options.lease,
+                    clock=_now,
                 ),
                 Submitter(database, chain.chain_id, signer, policy=policy, clock=_now),
             ),

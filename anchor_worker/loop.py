@@ -141,9 +141,13 @@ class Worker:
         if lease is None:
             return False
         worked = self._steps.confirmer.step(node, lease)
-        worked |= self._steps.sealer.step(lease) is not None
-        worked |= self._steps.submitter.step(node, lease)
-        return worked
+        if self._steps.sealer.step(lease) is not None:
+            worked = True
+            # Building a large tree takes time; the lease may have a new token since.
+            lease = self._take()
+            if lease is None:
+                return worked
+        return self._steps.submitter.step(node, lease) or worked
 
     def _take(self) -> Lease | None:
         with self._database.begin() as tx:

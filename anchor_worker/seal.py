@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from anchor_worker import tree
 from ledger.chain import acts
+from ledger.errors import Conflict
 from ledger.store import batches, credentials, leases
-from ledger.store.database import Database
+from ledger.store.database import Database, Transaction
 from ledger.store.records import Batch, Chain, Lease, Member
 
 _log = logging.getLogger("anchor_worker.seal")
@@ -32,11 +33,13 @@ class Sealer:
         chain: Chain,
         limits: BatchLimits,
         *,
+        lease_seconds: float,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._chain = chain
         self._limits = limits
+        self._lease_seconds = lease_seconds
         self._clock = clock
 
     def step(self, lease: Lease) -> Batch | None:
@@ -72,7 +75,7 @@ class Sealer:
         act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
         # Members, places, paths, root and the act that anchors it: all of it or nothing.
         with self._database.begin() as tx:
-            leases.hold(tx, lease, now=self._clock())
+            self._renew(tx, lease)
             batches.seal(tx, batch, members, to=act.to, data=act.data, gas=act.gas)
         _log.info(
             "sealed a batch",
@@ -83,3 +86,22 @@ class Sealer:
             },
         )
         return batch
+
+    def _renew(self, tx: Transaction, lease: Lease) -> None:
+        """A large tree takes longer than a lease lasts; if nobody took it, it is still ours.
+
+        Raises Conflict if somebody did. Members are placed by compare-and-swap, so this is
+        about order, not about safety.
+        """
+        renewed = leases.take(
+            tx,
+            lease.chain_id,
+            lease.sender,
+            owner=lease.owner,
+            seconds=self._lease_seconds,
+            now=self._clock(),
+        )
+        if renewed is None:
+            raise Conflict(
+                f"the lease on {lease.sender} was lost while a tree was built"
+            )

@@ -32,7 +32,9 @@ def waiting(world: World) -> int:
 
 @pytest.fixture
 def sealer(world: World) -> Sealer:
-    return Sealer(world.database, world.record, LIMITS, clock=world.clock)
+    return Sealer(
+        world.database, world.record, LIMITS, lease_seconds=60, clock=world.clock
+    )
 
 
 def test_nothing_is_sealed_before_it_is_full_or_old(
@@ -123,13 +125,10 @@ def test_what_somebody_else_sealed_meanwhile_is_a_conflict(world: World) -> None
     """Here the other one seals between our reading and our writing."""
     world.issue(3)
     lease = lease_of(world)
-    first = Sealer(world.database, world.record, LIMITS, clock=world.clock)
-    second = Sealer(
-        MeanwhileDatabase.of(world, first, lease),
-        world.record,
-        LIMITS,
-        clock=world.clock,
+    first = Sealer(
+        world.database, world.record, LIMITS, lease_seconds=60, clock=world.clock
     )
+    second = sealer_on(meanwhile(world, lambda: first.step(lease)), world)
 
     with pytest.raises(Conflict):
         second.step(lease)
@@ -137,17 +136,44 @@ def test_what_somebody_else_sealed_meanwhile_is_a_conflict(world: World) -> None
     world.check(at_rest=False)
 
 
+def test_a_tree_that_took_longer_than_the_lease_is_still_sealed(world: World) -> None:
+    """Otherwise a batch that is too large for the lease would be built again for ever."""
+    world.issue(3)
+    lease = lease_of(world)
+    slow = meanwhile(world, lambda: world.clock.sleep(61))
+
+    assert sealer_on(slow, world).step(lease) is not None
+    world.check(at_rest=False)
+
+
+def test_unless_somebody_else_took_the_lease(world: World) -> None:
+    world.issue(3)
+    lease = lease_of(world)
+
+    def another_takes_over() -> None:
+        world.clock.sleep(61)
+        lease_of(world, "two")
+
+    slow = meanwhile(world, another_takes_over)
+    with pytest.raises(Conflict, match="was lost while a tree was built"):
+        sealer_on(slow, world).step(lease)
+    assert world.rows() == []
+
+
+def sealer_on(database: Database, world: World) -> Sealer:
+    return Sealer(database, world.record, LIMITS, lease_seconds=60, clock=world.clock)
+
+
+def meanwhile(world: World, work: Callable[[], object]) -> "MeanwhileDatabase":
+    inner = world.database
+    return MeanwhileDatabase(inner.name, inner._writer, inner._reader, [work])
+
+
 @dataclass(frozen=True, slots=True)
 class MeanwhileDatabase(Database):
     """Runs something else before its first write."""
 
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, world: World, other: Sealer, lease: Lease) -> "MeanwhileDatabase":
-        inner = world.database
-        work: list[Callable[[], object]] = [lambda: other.step(lease)]
-        return cls(inner.name, inner._writer, inner._reader, work)
 
     def begin(self) -> AbstractContextManager[Transaction]:
         while self.meanwhile:

@@ -158,7 +158,9 @@ class World:
         """Issue credentials and seal them into a batch, whose anchor then waits."""
         self.issue(count)
         limits = BatchLimits(size=count, age=timedelta(0))
-        sealer = Sealer(self.database, self.record, limits, clock=self.clock)
+        sealer = Sealer(
+            self.database, self.record, limits, lease_seconds=60, clock=self.clock
+        )
         with Database.begin(self.database) as tx:
             lease = leases.take(
                 tx, CHAIN_ID, SENDER, owner="sealer", seconds=60, now=self.clock()
@@ -222,7 +224,13 @@ class World:
             nodes or [self.chain],
             Steps(
                 Confirmer(self.database, CHAIN_ID, SENDER, clock=self.clock),
-                Sealer(self.database, self.record, limits, clock=self.clock),
+                Sealer(
+                    self.database,
+                    self.record,
+                    limits,
+                    lease_seconds=60,
+                    clock=self.clock,
+                ),
                 Submitter(
                     self.database,
                     CHAIN_ID,
