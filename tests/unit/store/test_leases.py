@@ -1,3 +1,6 @@
+import threading
+import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -113,6 +116,31 @@ def test_releasing_what_was_lost_takes_it_from_nobody(database: Database) -> Non
         leases.release(tx, old)
 
         leases.hold(tx, new, now=NOW)
+
+
+@pytest.mark.postgres
+def test_nobody_takes_it_between_a_check_and_its_commit(postgres_url: str) -> None:
+    """The lease expires in the middle of a write; the taker waits for the commit."""
+    taken: list[Lease | None] = []
+    with closing(Database.open(postgres_url)) as database:
+        with database.begin() as tx:
+            lease = take(tx, "one", seconds=0.5)
+            assert lease is not None
+
+        def take_it() -> None:
+            with database.begin() as tx:
+                taken.append(take(tx, "two"))
+
+        taker = threading.Thread(target=take_it)
+        with database.begin() as tx:
+            leases.hold(tx, lease, now=NOW)
+            time.sleep(0.6)
+            taker.start()
+            taker.join(0.5)
+            assert taken == []
+        taker.join()
+
+    assert taken == [Lease(CHAIN_ID, SENDER, "two", 2)]
 
 
 @pytest.mark.postgres
