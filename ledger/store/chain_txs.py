@@ -83,14 +83,12 @@ def enqueue(tx: Transaction, new: NewChainTx, now: datetime) -> ChainTx:
             "created_at": now,
         },
     )
-    row = tx.row(
+    (row,) = tx.rows(
         select(ChainTxRow).where(
             col(ChainTxRow.chain_id) == new.chain_id,
             col(ChainTxRow.unique_key) == new.unique_key,
         )
     )
-    if row is None:
-        raise NotFound(_NO_TX)
     return _chain_tx(row)
 
 

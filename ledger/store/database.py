@@ -3,6 +3,8 @@
 One code base on SQLite and PostgreSQL; docs/decisions/0004-database.md says how.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -179,7 +181,8 @@ class Database:
         """A transaction that may write: committed at the end, rolled back on any error.
 
         When the block has been left without an error, the data is on the disk. On SQLite
-        there is one at a time. Raises StoreError.
+        there is one at a time. Raises StoreError; if it came from the commit itself, the
+        data may be there all the same, and the message says so.
         """
         return _transaction(self._writer)
 
@@ -239,7 +242,10 @@ def _transaction(engine: Engine) -> Iterator[Transaction]:
         try:
             ending.commit()
         except SQLAlchemyError as error:
-            raise _refusal(error) from None
+            # Unknown is not failure: a repeated request meets its idempotency key.
+            raise StoreError(
+                f"whether the database kept it is not known: {_reason(error)}"
+            ) from error
 
 
 def _refusal(error: SQLAlchemyError) -> StoreError:
@@ -247,9 +253,14 @@ def _refusal(error: SQLAlchemyError) -> StoreError:
         return conflict(error)
     if isinstance(error, DataError):
         return StoreError("the database cannot hold one of these values")
+    return StoreError(
+        f"the database did not do it, and nothing was changed: {_reason(error)}"
+    )
+
+
+def _reason(error: SQLAlchemyError) -> str:
     # `hide_parameters` keeps the values out of this text; the first line has the reason.
-    reason = str(error).partition("\n")[0]
-    return StoreError(f"the database did not do it, and nothing was changed: {reason}")
+    return str(error).partition("\n")[0]
 
 
 def _parse(url: str) -> URL:
@@ -282,7 +293,6 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
 
     pragmas = [
         f"busy_timeout={BUSY_MILLISECONDS}",
-        "journal_mode=WAL",
         "synchronous=FULL",
         "secure_delete=ON",  # what was erased is overwritten, not only unlinked
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
@@ -291,6 +301,7 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
 
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # no hidden BEGIN by the driver
+        _log_ahead(connection)
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -303,6 +314,22 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    # The first to open a new file turns it over; SQLite does not wait for that lock,
+    # whatever busy_timeout says.
+    attempts = max(1, BUSY_MILLISECONDS // 10)
+    for attempt in range(attempts):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not busy or attempt == attempts - 1:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _durable_commits(connection: Any, _record: object) -> None:
@@ -320,8 +347,9 @@ def _settings(name: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingError(f"cannot use the database {name}: {reason}") from error
+        raise SettingError(
+            f"cannot use the database {name}: {_reason(error)}"
+        ) from error
 
 
 def _require_file(url: URL, name: str) -> None:

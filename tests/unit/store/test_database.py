@@ -218,6 +218,37 @@ def test_lost_connection_is_a_store_error_and_the_next_one_works(
         assert codes(database) == []
 
 
+@pytest.mark.postgres
+def test_commit_without_an_answer_is_not_called_a_failure(postgres_url: str) -> None:
+    with closing(Database.open(postgres_url)) as database:
+
+        def fail() -> None:
+            with database.begin() as tx:
+                add(tx, "riverside")
+                pid = tx.scalar(select(func.pg_backend_pid()))
+                with psycopg.connect(postgres_url, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        with pytest.raises(StoreError, match="kept it is not known"):
+            fail()
+
+
+@pytest.mark.parametrize("transaction", ["begin", "read"])
+def test_database_that_went_away_is_a_store_error(
+    sqlite_url: str, tmp_path: Path, transaction: str
+) -> None:
+    with closing(Database.open(sqlite_url)) as database:
+        database.close()
+        (tmp_path / "perdure.db").rename(tmp_path / "moved.db")
+        (tmp_path / "perdure.db").mkdir()
+
+        with (
+            pytest.raises(StoreError, match="unable to open"),
+            getattr(database, transaction)(),
+        ):
+            pass
+
+
 def test_full_disk_is_a_store_error_and_writing_goes_on_once_there_is_room(
     sqlite_database: Database,
 ) -> None:
@@ -240,6 +271,20 @@ def test_full_disk_is_a_store_error_and_writing_goes_on_once_there_is_room(
     with sqlite_database.begin() as tx:
         add(tx, "later")
     assert codes(sqlite_database) == ["kept", "later"]
+
+
+def test_busy_new_file_is_turned_over_later_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself does not wait here; we do, and then say so."""
+    monkeypatch.setattr(store_database, "BUSY_MILLISECONDS", 50)
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SettingError, match="database is locked"):
+            Database.upgrade(f"sqlite:///{path}")
+
+    Database.upgrade(f"sqlite:///{path}").close()
 
 
 def test_write_waits_for_its_turn_and_says_so_if_it_never_comes(
@@ -335,15 +380,14 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:////{path}", pytest.param("postgres", marks=pytest.mark.postgres)]
+    "kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 )
 def test_two_upgrades_at_once_are_one(
-    url: str, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if url == "postgres":
+    url = f"sqlite:///{tmp_path}/perdure.db"
+    if kind == "postgres":
         url = request.getfixturevalue("empty_postgres_url")
-    else:
-        url = f"sqlite:///{tmp_path}/perdure.db"
     failures: list[Exception] = []
 
     def upgrade() -> None:
