@@ -1,23 +1,29 @@
 """Answers already given, by idempotency key: a repeated request meets its answer.
 
-The answer is saved in the transaction that did the work, so both exist or neither.
+The answer is saved in the transaction that did the work, so both exist or neither. It is
+kept for a day: long enough for every retry, and what it holds of a person, or of an identity,
+does not outlast it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
 from ledger.store.database import Transaction
 from ledger.store.records import StoredAnswer
 from ledger.store.tables import StoredAnswerRow
 
+#: How long an answer is given again.
+LIFETIME: Final = timedelta(hours=24)
+
 
 def find(
-    tx: Transaction, organisation_id: UUID, key: str, route: str
+    tx: Transaction, organisation_id: UUID, key: str, route: str, *, now: datetime
 ) -> StoredAnswer | None:
-    """The answer that an organisation was given under this key, or None."""
+    """The answer that an organisation was given under this key in the last day, or None."""
     row = tx.row(
         select(
             col(StoredAnswerRow.status),
@@ -28,6 +34,7 @@ def find(
             col(StoredAnswerRow.organisation_id) == organisation_id,
             col(StoredAnswerRow.key) == key,
             col(StoredAnswerRow.route) == route,
+            col(StoredAnswerRow.created_at) > now - LIFETIME,
         )
     )
     return None if row is None else StoredAnswer(**row)
@@ -42,7 +49,16 @@ def save(  # noqa: PLR0917 - what names an answer, and the answer
     *,
     now: datetime,
 ) -> None:
-    """Save an answer. Raises Conflict if one was given: then this work must not stand."""
+    """Save an answer, and forget the organisation's that are older than a day.
+
+    Raises Conflict if one was given under the key: then this work must not stand.
+    """
+    tx.change(
+        delete(StoredAnswerRow).where(
+            col(StoredAnswerRow.organisation_id) == organisation_id,
+            col(StoredAnswerRow.created_at) <= now - LIFETIME,
+        )
+    )
     tx.change(
         insert(StoredAnswerRow).values(
             organisation_id=organisation_id,

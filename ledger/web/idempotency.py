@@ -3,7 +3,7 @@ Once: a request that arrives twice under one Idempotency-Key has one effect and 
 
 The answer is stored in the transaction of the effect. It is sealed under the master key,
 because some answers hold what is shown once (an API key, a backup) and a lost answer is the
-very case that the header exists for.
+very case that the header exists for. After a day it is forgotten.
 """
 
 import hashlib
@@ -113,7 +113,11 @@ class Once:
 
     def _find(self, tx: Transaction) -> Response | None:
         stored = idempotency.find(
-            tx, self.caller.organisation.id, self.request.key, self.request.route
+            tx,
+            self.caller.organisation.id,
+            self.request.key,
+            self.request.route,
+            now=self.now,
         )
         if stored is None:
             return None

@@ -1,6 +1,8 @@
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from ledger.errors import Conflict
 from ledger.store import idempotency, organisations
@@ -24,9 +26,9 @@ def test_answer_is_found_under_its_key_and_route(
         idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW)
 
     with database.read() as tx:
-        assert idempotency.find(tx, school.id, "key", "POST /issue") == ANSWER
-        assert idempotency.find(tx, school.id, "other", "POST /issue") is None
-        assert idempotency.find(tx, school.id, "key", "POST /revoke") is None
+        assert idempotency.find(tx, school.id, "key", "POST /issue", now=NOW) == ANSWER
+        assert idempotency.find(tx, school.id, "other", "POST /issue", now=NOW) is None
+        assert idempotency.find(tx, school.id, "key", "POST /revoke", now=NOW) is None
 
 
 def test_second_answer_takes_its_work_back(
@@ -45,3 +47,20 @@ def test_second_answer_takes_its_work_back(
 
     with database.read() as tx:
         assert [school] == organisations.all(tx)
+
+
+def test_answer_is_forgotten_after_a_day(
+    database: Database, school: Organisation
+) -> None:
+    day = idempotency.LIFETIME
+    with database.begin() as tx:
+        idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW)
+
+    with database.begin() as tx:
+        last = NOW + day - timedelta(seconds=1)
+        assert idempotency.find(tx, school.id, "key", "POST /issue", now=last) == ANSWER
+        assert (
+            idempotency.find(tx, school.id, "key", "POST /issue", now=NOW + day) is None
+        )
+        idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW + day)
+        assert tx.scalar(text("SELECT count(*) FROM stored_answer")) == 1
