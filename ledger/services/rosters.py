@@ -159,10 +159,11 @@ def _records(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 def _positions(header: Sequence[str]) -> dict[str, int]:
     names = [cell.strip().lower().replace(" ", "_") for cell in header]
-    for name in names:
+    for place, name in enumerate(names, 1):
         if name not in _NAMES:
+            # Without its header line a file begins with a person: that is not repeated here.
             raise MalformedError(
-                f"the header names an unknown column {_visible(name)!r}; the columns are"
+                f"column {place} of the header has an unknown name; the columns are"
                 f" {', '.join(_NAMES)}"
             )
         if names.count(name) > 1:
