@@ -32,6 +32,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.reply = reply
         self.asked: list[dict[str, Any]] = []
+        self.followed = 0
 
     @property
     def url(self) -> str:
@@ -52,6 +53,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        self.server.followed += 1
+        self.send_error(404)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -133,6 +138,7 @@ def test_nonsense_is_unavailable_for_reads_and_unknown_for_sends(reply: Reply) -
         assert sent.outcome is SendOutcome.UNKNOWN
         assert "access-key" not in sent.detail
         assert len(server.asked) == 1
+        assert server.followed == 0
 
 
 def test_a_node_that_is_away_is_unavailable_and_a_send_unknown() -> None:
