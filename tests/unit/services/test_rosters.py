@@ -134,7 +134,10 @@ def test_spreadsheet_habits_are_read() -> None:
     [
         (b"", "empty"),
         (b"achievement,name\n", "lacks the column email, awarded_on"),
-        (HEADER.replace("score", "points").encode(), "column 5 of the header has an unknown name"),
+        (
+            HEADER.replace("score", "points").encode(),
+            "column 5 of the header has an unknown name",
+        ),
         (HEADER.replace("score", "name").encode(), "name twice"),
         ("achievement,näme\n".encode("latin-1"), "not UTF-8"),
         ((HEADER + 'py-1,"open').encode(), "line 2"),
