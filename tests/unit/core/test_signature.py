@@ -341,7 +341,7 @@ def test_a_nonce_is_signed_too() -> None:
         ),
         (
             MalformedError,
-            "proof.proofPurpose: asser",
+            "proof.proofPurpose: assertionMethod expected",
             {"proofPurpose": "authentication"},
         ),
         (MalformedError, "proof.expires: unknown", {"expires": "2030-01-01T00:00:00Z"}),
