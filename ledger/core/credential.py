@@ -255,11 +255,6 @@ class Achievement:
         )
 
     @property
-    def scored(self) -> bool:
-        """Whether an award of it may carry a score."""
-        return self.category is not Category.SPECIAL_RECOGNITION
-
-    @property
     def narrative(self) -> str:
         """The criteria, followed by what else the school states, in plain sentences."""
         facts = [f"Level: {self.level}."]
@@ -310,19 +305,18 @@ class Achievement:
             document["alignment"] = [item.to_document() for item in self.alignment]
         if self.image is not None:
             document["image"] = {"id": self.image, "type": "Image"}
-        if self.scored:
-            mark = self.assessment.pass_mark if self.assessment else None
-            document["resultDescription"] = [
-                {
-                    "id": iri + SCORE,
-                    "type": ["ResultDescription"],
-                    "name": "Score",
-                    "resultType": "Percent",
-                    "valueMin": "0",
-                    "valueMax": "100",
-                    **_present(requiredValue=mark),
-                }
-            ]
+        mark = self.assessment.pass_mark if self.assessment else None
+        document["resultDescription"] = [
+            {
+                "id": iri + SCORE,
+                "type": ["ResultDescription"],
+                "name": "Score",
+                "resultType": "Percent",
+                "valueMin": "0",
+                "valueMax": "100",
+                **_present(requiredValue=mark),
+            }
+        ]
         return document
 
 
@@ -429,8 +423,6 @@ def build_credential(  # noqa: PLR0913 - everything a credential says, each by i
     show_name: bool = True,
 ) -> dict[str, Json]:
     """Write the document that is signed. Raises MalformedError."""
-    if award.score is not None and not achievement.scored:
-        raise MalformedError("score: this achievement takes none")
     ends = achievement.valid_until(award.awarded_on)
     until = None if ends is None else canonical.encode_time(ends)
     document: dict[str, Json] = {

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.core.canonical import Json, parse
-from ledger.core.credential import Achievement
+from ledger.core.canonical import Json
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
 from ledger.services.issuing import AwardRequest, issue
@@ -111,13 +110,8 @@ def _read(
 ) -> tuple[Roster, dict[str, str]]:
     with database.read() as tx:
         records = achievements.all(tx, caller.organisation.id)
-    newest = {record.code: record for record in records}  # oldest version first
-    offers = {
-        code: Achievement.from_json(parse(record.source)).scored
-        for code, record in newest.items()
-    }
-    roster = parse_roster(data, offers=offers, today=latest_today(now))
-    return roster, {code: record.version for code, record in newest.items()}
+    newest = {record.code: record.version for record in records}  # oldest first
+    return parse_roster(data, offers=frozenset(newest), today=latest_today(now)), newest
 
 
 def _key(row: RosterRow, newest: dict[str, str]) -> AwardKey:

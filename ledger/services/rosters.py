@@ -92,9 +92,8 @@ class _Bad(Exception):  # noqa: N818 - control flow inside one cell
         self.code, self.reason = code, reason
 
 
-def parse_roster(data: bytes, *, offers: Mapping[str, bool], today: date) -> Roster:
-    """Read a roster. `offers`: the codes of the organisation's achievements, and whether each
-    takes a score.
+def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
+    """Read a roster. `offers` are the codes of the organisation's achievements.
 
     Raises MalformedError if the file as a whole cannot be read: not UTF-8, no header, a
     required column missing, too large. Problems of single records are in the result.
@@ -179,7 +178,7 @@ def _row(
     cells: Sequence[str],
     positions: dict[str, int],
     *,
-    offers: Mapping[str, bool],
+    offers: frozenset[str],
     today: date,
 ) -> tuple[RosterRow | None, list[Problem]]:
     if len(cells) != len(positions):
@@ -205,10 +204,6 @@ def _row(
     score = read("score", _score)
     evidence_url = read("evidence_url", _evidence_url)
     narrative = read("narrative", _narrative)
-    if score is not None and achievement is not None and not offers[achievement]:
-        problems.append(
-            Problem(line, "score", score, "score", "this achievement takes no score")
-        )
     if (
         problems
         or achievement is None
@@ -247,7 +242,7 @@ def _check_characters(column: str, value: str) -> None:
         )
 
 
-def _achievement(value: str, offers: Mapping[str, bool]) -> str:
+def _achievement(value: str, offers: frozenset[str]) -> str:
     code = value.strip()
     if not code:
         raise _Bad("missing", "the achievement is missing")

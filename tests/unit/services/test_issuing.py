@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.core.credential import SignedCredential
 from ledger.core.issuer import IssuerProfile
-from ledger.errors import MalformedError, NotFound, Refused
+from ledger.errors import NotFound, Refused
 from ledger.services.credentials import get_credential, list_credentials
 from ledger.store import credentials
 from ledger.store.records import CredentialState
@@ -87,11 +87,6 @@ def test_one_bad_request_issues_none(school: School) -> None:
 
     with school.database.read() as tx:
         assert list_credentials(tx, school.caller, limit=10) == []
-
-
-def test_an_achievement_without_a_score_takes_none(school: School) -> None:
-    with pytest.raises(MalformedError, match="score"):
-        school.issue(request_of("a@example.com", "mentor", score="88"))
 
 
 def test_without_an_issuer_record_the_message_says_what_to_do(
