@@ -198,7 +198,7 @@ class Ledger:
             "credentials.states": {"ids": [r.id for r in self.records]},
             "credentials.withdraw": {**one, "reason": "r", "now": NOW},
             "credentials.withdrawn_indexes": {},
-            "idempotency.find": {"key": "k", "route": "r"},
+            "idempotency.find": {"key": "k", "route": "r", "now": NOW},
             "idempotency.save": {
                 "key": "new",
                 "route": "r",
