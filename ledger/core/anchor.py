@@ -5,10 +5,11 @@ proof[1] of a durable credential: how its leaf leads to a sealed root, and where
      "leafIndex": 5, "treeSize": 40, "inclusionPath": ["0x…"], "sealedRoot": "0x…",
      "issuerProfile": {"name": "…", "url": "https://…"},
      "anchors": [{"chainId": "eip155:1", "registry": "0x…", "blockNumber": 12,
-                  "time": "2026-11-25T08:44:00Z"}]}
+                  "time": "2026-11-25T08:44:00Z", "evidence": {…}}]}
 
 A closed set of members, one encoding for each. Nothing in it is trusted: the path is
-recomputed, and block and time are compared with the registry. See docs/spec/anchor-proof.md.
+recomputed, and block and time are compared with the registry. The first anchor may carry
+evidence, from which the same can be proved offline. See docs/spec/anchor-proof.md.
 """
 
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ledger.core.canonical import Json, encode_time, parse_time
+from ledger.core.evidence import Evidence
 from ledger.core.issuer import IssuerProfile
 from ledger.core.merkle import HASH_SIZE, InclusionProof
 from ledger.errors import MalformedError, ProofError
@@ -42,16 +44,22 @@ _MEMBERS = frozenset(
     }
 )
 _ANCHOR_MEMBERS = frozenset({"chainId", "registry", "blockNumber", "time"})
+_ANCHOR_OPTIONAL = frozenset({"evidence"})
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where one chain keeps a sealed root: the slot of its AnchorRegistry says block and time."""
+    """
+    Where one chain keeps a sealed root: the slot of its AnchorRegistry says block and time.
+
+    Only the home chain's anchor has evidence, and it may have none.
+    """
 
     chain_id: int
     registry: str
     block_number: int
     time: int
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_NUMBER:
@@ -68,7 +76,7 @@ class Anchor:
     @classmethod
     def from_json(cls, value: Json, where: str = "anchor") -> "Anchor":
         """Read the closed set of members. Raises MalformedError."""
-        members = _closed(value, _ANCHOR_MEMBERS, where)
+        members = _closed(value, _ANCHOR_MEMBERS, where, _ANCHOR_OPTIONAL)
         chain = _CHAIN.fullmatch(_text(members["chainId"], f"{where}.chainId"))
         if chain is None:
             raise MalformedError(f"{where}.chainId: not eip155: and a number")
@@ -77,16 +85,22 @@ class Anchor:
             _text(members["registry"], f"{where}.registry"),
             _integer(members["blockNumber"], f"{where}.blockNumber"),
             int(parse_time(_text(members["time"], f"{where}.time")).timestamp()),
+            Evidence.from_json(members["evidence"], f"{where}.evidence")
+            if "evidence" in members
+            else None,
         )
 
     def to_json(self) -> dict[str, Json]:
         """Write the members."""
-        return {
+        document: dict[str, Json] = {
             "chainId": f"eip155:{self.chain_id}",
             "registry": self.registry,
             "blockNumber": self.block_number,
             "time": encode_time(datetime.fromtimestamp(self.time, UTC)),
         }
+        if self.evidence is not None:
+            document["evidence"] = self.evidence.to_json()
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,8 @@ class AnchorProof:
             raise MalformedError("a proof names no chain twice")
         if chains[1:] != sorted(chains[1:]):
             raise MalformedError("anchors after the first stand by ascending chain id")
+        if any(anchor.evidence is not None for anchor in self.anchors[1:]):
+            raise MalformedError("evidence stands with the home chain's anchor alone")
 
     @property
     def home(self) -> Anchor:
@@ -163,12 +179,17 @@ class AnchorProof:
         }
 
 
-def _closed(value: Json, members: frozenset[str], where: str) -> dict[str, Json]:
+def _closed(
+    value: Json,
+    members: frozenset[str],
+    where: str,
+    optional: frozenset[str] = frozenset(),
+) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise MalformedError(f"{where}: not an object")
     for name in sorted(members - value.keys()):
         raise MalformedError(f"{where}.{name}: missing")
-    for name in sorted(value.keys() - members):
+    for name in sorted(value.keys() - members - optional):
         raise MalformedError(f"{where}.{name[:40]}: unknown member")
     return value
 

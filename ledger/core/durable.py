@@ -8,12 +8,13 @@ is anchored. Without proof[1] the file is again, byte for byte, the credential t
 and stored. See docs/spec/anchor-proof.md, and docs/spec/files.md for the carriers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.core import baking, canonical
 from ledger.core.anchor import Anchor, AnchorProof
 from ledger.core.canonical import Json
 from ledger.core.credential import SignedCredential
+from ledger.core.evidence import Evidence, Questions
 from ledger.core.issuer import IssuerProfile
 from ledger.core.merkle import InclusionProof
 from ledger.errors import MalformedError
@@ -86,8 +87,31 @@ class DurableCredential:
             {**self.credential.document, "proof": [*proofs, self.proof.to_json()]}
         )
 
+    def questions(self, anchor_registry: str, issuer_registry: str) -> Questions:
+        """What evidence has to answer about this credential, at the registries that count."""
+        credential, proof = self.credential, self.proof
+        return Questions(
+            anchor_registry=anchor_registry,
+            issuer_registry=issuer_registry,
+            sealed_root=proof.sealed_root,
+            issuer_id=credential.issuer_reference.issuer_id,
+            profile_hash=proof.issuer_profile.hash,
+            key_id=credential.public_key.key_id,
+            status_index=credential.status_index,
+        )
+
+    def with_evidence(self, evidence: Evidence | None) -> "DurableCredential":
+        """The same credential with other evidence, or without any."""
+        home, *others = self.proof.anchors
+        anchors = (replace(home, evidence=evidence), *others)
+        return replace(self, proof=replace(self.proof, anchors=anchors))
+
     def check(self) -> None:
-        """Check the signature, then the path from the leaf to the sealed root. Raises ProofError."""
+        """
+        Check the signature, then the path from the leaf to the sealed root. Raises ProofError.
+
+        Evidence is not looked at: it answers for registries that the verifier names.
+        """
         self.credential.check()
         self.proof.check(self.credential.leaf)
 

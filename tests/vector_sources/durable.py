@@ -152,7 +152,7 @@ def _malformed() -> Iterator[tuple[str, bytes, str]]:
         ("hash-without-0x", lambda _, p: p.update(sealedRoot=p["sealedRoot"][2:]), "sealedRoot"),
         ("sibling-cut", lambda _, p: p["inclusionPath"].append("0xabcd"), "inclusionPath[2]"),
         ("sealed-root-missing", lambda _, p: p.pop("sealedRoot"), "sealedRoot: missing"),
-        ("evidence-not-yet-defined", lambda _, p: p["anchors"][0].update(evidence={}), "evidence: unknown"),
+        ("evidence-empty", lambda _, p: p["anchors"][0].update(evidence={}), "evidence.header: missing"),
         ("transaction-hash", lambda _, p: p.update(transaction="0x00"), "transaction: unknown"),
         ("purpose-of-another-kind", lambda _, p: p.update(proofPurpose="authentication"), "proofPurpose"),
         ("type-of-another-year", lambda _, p: p.update(type="MerkleAnchorProof2025"), "type"),

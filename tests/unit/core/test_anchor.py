@@ -168,7 +168,7 @@ def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=str)
-@pytest.mark.parametrize("name", ["evidence", "transaction", "@context", ""])
+@pytest.mark.parametrize("name", ["proof", "transaction", "@context", ""])
 def test_an_unknown_member_is_named(path: tuple[str | int, ...], name: str) -> None:
     document = changed(
         (*path, name), lambda parent, member: parent.update({member: "x"})
