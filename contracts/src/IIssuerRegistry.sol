@@ -136,6 +136,9 @@ interface IIssuerRegistry {
     /// @notice Thrown when the controller declares a compromise before now: only the recovery key may re-date.
     error CompromiseInThePast(uint64 since);
 
+    /// @notice Thrown when the controller withdraws since a time before now: only the recovery key may re-date.
+    error WithdrawalInThePast(uint64 since);
+
     /// @notice Thrown when the issuer never recorded that profile.
     error UnknownProfile(bytes32 id, bytes32 profile);
 
@@ -199,13 +202,16 @@ interface IIssuerRegistry {
         bytes calldata signature
     ) external;
 
-    /// @notice Controller of `accreditor`: withdraws an endorsement since a time, which may lie in the past (but
-    /// counts from the endorsement's beginning at the earliest) and only ever moves earlier.
+    /// @notice Withdraws an endorsement since a time, which only ever moves earlier. The recovery key of
+    /// `accreditor` may say any time, which counts from the endorsement's beginning at the earliest; the controller
+    /// only now or later. Later than now counts as now: nothing is withdrawn beforehand. So the controller signs
+    /// "now" by giving the deadline as `since`, whenever the request is carried.
     function withdraw(
         bytes32 accreditor,
         bytes32 subject,
         bytes32 profile,
         uint64 since,
+        address signer,
         uint64 deadline,
         bytes calldata signature
     ) external;

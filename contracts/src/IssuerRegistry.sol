@@ -139,27 +139,32 @@ contract IssuerRegistry is IIssuerRegistry {
         emit Endorsed(accreditor, subject, profile, given.until);
     }
 
+    // ---------------------------------------------------------------- acts that only the recovery key dates back
+
     /// @inheritdoc IIssuerRegistry
     function withdraw(
         bytes32 accreditor,
         bytes32 subject,
         bytes32 profile,
         uint64 since,
+        address signer,
         uint64 deadline,
         bytes calldata signature
     ) external {
         bytes32 request = keccak256(abi.encode(WITHDRAW, accreditor, subject, profile, since, deadline));
-        _authorise(_open(accreditor).controller, request, deadline, signature);
+        _authorise(signer, request, deadline, signature);
+        bool byRecovery = _byRecovery(_open(accreditor), accreditor, signer);
+        if (!byRecovery && since < block.timestamp) revert WithdrawalInThePast(since);
         Endorsement storage given = _endorsements[accreditor][subject][profile];
         if (given.from == 0) revert UnknownEndorsement(accreditor, subject, profile);
-        if (since == 0 || since > block.timestamp) revert InvalidTime(since);
-        uint40 start = since < given.from ? given.from : _time(since);
+        if (since == 0) revert InvalidTime(since);
+        // Nobody knows at signing when the request will be carried: what lies ahead by then is "now".
+        uint40 start = since < block.timestamp ? _time(since) : _now();
+        if (start < given.from) start = given.from;
         if (given.withdrawnSince != 0 && given.withdrawnSince <= start) return;
         given.withdrawnSince = start;
         emit EndorsementWithdrawn(accreditor, subject, profile, start);
     }
-
-    // ---------------------------------------------------------------- compromise
 
     /// @inheritdoc IIssuerRegistry
     function compromiseKey(
@@ -172,12 +177,8 @@ contract IssuerRegistry is IIssuerRegistry {
     ) external {
         bytes32 request = keccak256(abi.encode(COMPROMISE_KEY, id, keyId, since, deadline));
         _authorise(signer, request, deadline, signature);
-        Issuer storage authority = _issuers[_heir(id)];
-        if (authority.recovery != _commitment(signer)) {
-            if (authority.controller != signer) revert SignerNotEntitled(id, signer);
-            // A thief of the controller must not be able to void what was signed before the theft.
-            if (since < block.timestamp) revert CompromiseInThePast(since);
-        }
+        bool byRecovery = _byRecovery(_issuers[_heir(id)], id, signer);
+        if (!byRecovery && since < block.timestamp) revert CompromiseInThePast(since);
         Key storage window = _key(id, keyId);
         if (since == 0) revert InvalidTime(since);
         if (window.compromisedSince != 0 && window.compromisedSince <= since) return;
@@ -372,6 +373,14 @@ contract IssuerRegistry is IIssuerRegistry {
     function _recoverable(bytes32 id, address signer) private view returns (Issuer storage record) {
         record = _open(id);
         if (record.recovery != _commitment(signer)) revert SignerNotEntitled(id, signer);
+    }
+
+    /// @dev Whether `signer` speaks for `id` with the recovery key of `authority`, or else with its controller.
+    /// The second must not date back: its thief could void what was said before the theft.
+    function _byRecovery(Issuer storage authority, bytes32 id, address signer) private view returns (bool) {
+        if (authority.recovery == _commitment(signer)) return true;
+        if (authority.controller != signer) revert SignerNotEntitled(id, signer);
+        return false;
     }
 
     /// @dev The issuer whose keys speak for `id`: itself while open, then its successor while that is open.

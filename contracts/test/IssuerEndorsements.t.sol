@@ -122,12 +122,17 @@ contract IssuerEndorsementsTest is IssuerFixture {
 
     // ------------------------------------------------------------ withdraw
 
-    function test_withdraw_mayDateBack() public {
+    function _expectRefusal(address caller, bytes memory refusal) private {
+        vm.prank(caller);
+        vm.expectRevert(refusal);
+    }
+
+    function test_withdraw_byTheRecoveryKeyDatesBack() public {
         endorse(0);
         vm.warp(NOW + 100);
         vm.expectEmit();
         emit IIssuerRegistry.EndorsementWithdrawn(accreditor, id, PROFILE, uint40(NOW + 60));
-        withdraw(NOW + 60);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 60);
 
         _assertEndorsement(NOW, 0, NOW + 60);
     }
@@ -135,35 +140,58 @@ contract IssuerEndorsementsTest is IssuerFixture {
     function test_withdraw_countsFromTheBeginningAtTheEarliest() public {
         endorse(0);
         vm.warp(NOW + 100);
-        withdraw(1);
+        withdraw(ACCREDITOR_RECOVERY, 1);
 
         _assertEndorsement(NOW, 0, NOW);
     }
 
-    function test_withdraw_takesNow() public {
+    function test_withdraw_byTheControllerTakesNow() public {
         endorse(0);
         vm.warp(NOW + 100);
-        withdraw(NOW + 100);
+        vm.expectEmit();
+        emit IIssuerRegistry.EndorsementWithdrawn(accreditor, id, PROFILE, uint40(NOW + 100));
+        withdraw(ACCREDITOR, NOW + 100);
 
         _assertEndorsement(NOW, 0, NOW + 100);
+    }
+
+    /// @dev Beyond the 40 bits of the slot too: what lies ahead is never recorded.
+    function test_withdraw_countsTheFutureAsNowForBothKeys() public {
+        address[2] memory signers = [ACCREDITOR, ACCREDITOR_RECOVERY];
+        uint64[3] memory times = [NOW + 101, type(uint40).max, NEVER];
+        bytes32[6] memory profiles;
+        for (uint256 i; i < 6; ++i) {
+            profiles[i] = keccak256(abi.encode("profile", i));
+            recordProfile(profiles[i]);
+            vm.prank(ACCREDITOR);
+            registry.endorse(accreditor, id, profiles[i], 0, NEVER, "");
+        }
+        vm.warp(NOW + 100);
+        for (uint256 i; i < 6; ++i) {
+            vm.prank(signers[i / 3]);
+            registry.withdraw(accreditor, id, profiles[i], times[i % 3], signers[i / 3], NEVER, "");
+            vm.assertEq(registry.endorsement(accreditor, id, profiles[i]).withdrawnSince, NOW + 100);
+        }
     }
 
     function test_withdraw_onlyMovesEarlier() public {
         endorse(0);
         vm.warp(NOW + 100);
-        withdraw(NOW + 60);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 60);
         vm.recordLogs();
-        withdraw(NOW + 60);
-        withdraw(NOW + 61);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 60);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 61);
+        withdraw(ACCREDITOR, NOW + 100);
+        withdraw(ACCREDITOR, NEVER);
         assertNoEvent();
-        withdraw(NOW + 59);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 59);
 
         _assertEndorsement(NOW, 0, NOW + 59);
     }
 
     function test_endorse_revertsWithEndorsementIsWithdrawn() public {
         endorse(NOW + 100);
-        withdraw(NOW);
+        withdraw(ACCREDITOR, NOW);
         vm.prank(ACCREDITOR);
         vm.expectRevert(
             abi.encodeWithSelector(IIssuerRegistry.EndorsementIsWithdrawn.selector, accreditor, id, PROFILE)
@@ -171,22 +199,93 @@ contract IssuerEndorsementsTest is IssuerFixture {
         registry.endorse(accreditor, id, PROFILE, 0, NEVER, "");
     }
 
-    function test_withdraw_revertsWithUnknownEndorsement() public {
-        vm.prank(ACCREDITOR);
-        vm.expectRevert(
-            abi.encodeWithSelector(IIssuerRegistry.UnknownEndorsement.selector, accreditor, id, PROFILE)
-        );
-        registry.withdraw(accreditor, id, PROFILE, NOW, NEVER, "");
+    function test_withdraw_revertsWithWithdrawalInThePastForTheController() public {
+        endorse(0);
+        vm.warp(NOW + 100);
+        uint64[4] memory times = [uint64(0), 1, NOW, NOW + 99];
+        for (uint256 i; i < times.length; ++i) {
+            _expectRefusal(
+                ACCREDITOR, abi.encodeWithSelector(IIssuerRegistry.WithdrawalInThePast.selector, times[i])
+            );
+            registry.withdraw(accreditor, id, PROFILE, times[i], ACCREDITOR, NEVER, "");
+        }
+
+        _assertEndorsement(NOW, 0, 0);
     }
 
-    function test_withdraw_revertsWithInvalidTimeForZeroAndTheFuture() public {
+    /// @dev The subject's keys are strangers here: the controller and the recovery key are the accreditor's.
+    function test_withdraw_revertsWithSignerNotEntitled() public {
         endorse(0);
-        uint64[3] memory times = [uint64(0), NOW + 1, NEVER];
-        for (uint256 i; i < times.length; ++i) {
-            vm.prank(ACCREDITOR);
-            vm.expectRevert(abi.encodeWithSelector(IIssuerRegistry.InvalidTime.selector, times[i]));
-            registry.withdraw(accreditor, id, PROFILE, times[i], NEVER, "");
+        address[3] memory strangers = [THIEF, CONTROLLER, RECOVERY];
+        for (uint256 i; i < strangers.length; ++i) {
+            _expectRefusal(
+                strangers[i],
+                abi.encodeWithSelector(IIssuerRegistry.SignerNotEntitled.selector, accreditor, strangers[i])
+            );
+            registry.withdraw(accreditor, id, PROFILE, NOW, strangers[i], NEVER, "");
         }
+    }
+
+    function test_withdraw_revertsWithSignerNotEntitledForTheKeysBeforeARotation() public {
+        endorse(0);
+        vm.prank(ACCREDITOR_RECOVERY);
+        registry.rotate(
+            accreditor, vm.addr(0x601), commitment(vm.addr(0x602)), ACCREDITOR_RECOVERY, NEVER, ""
+        );
+        address[2] memory former = [ACCREDITOR, ACCREDITOR_RECOVERY];
+        for (uint256 i; i < former.length; ++i) {
+            _expectRefusal(
+                former[i],
+                abi.encodeWithSelector(IIssuerRegistry.SignerNotEntitled.selector, accreditor, former[i])
+            );
+            registry.withdraw(accreditor, id, PROFILE, NOW, former[i], NEVER, "");
+        }
+        vm.warp(NOW + 9);
+        withdraw(vm.addr(0x602), NOW + 4);
+
+        _assertEndorsement(NOW, 0, NOW + 4);
+    }
+
+    function test_withdraw_revertsWithCallerNotSignerForABorrowedName() public {
+        endorse(0);
+        vm.warp(NOW + 100);
+        _expectRefusal(
+            ACCREDITOR,
+            abi.encodeWithSelector(IIssuerRegistry.CallerNotSigner.selector, ACCREDITOR, ACCREDITOR_RECOVERY)
+        );
+        registry.withdraw(accreditor, id, PROFILE, NOW, ACCREDITOR_RECOVERY, NEVER, "");
+    }
+
+    function test_withdraw_revertsWithIssuerClosedForBothKeys() public {
+        endorse(0);
+        vm.prank(ACCREDITOR_RECOVERY);
+        registry.close(accreditor, id, 0, ACCREDITOR_RECOVERY, NEVER, "");
+        address[4] memory signers = [ACCREDITOR, ACCREDITOR_RECOVERY, CONTROLLER, RECOVERY];
+        for (uint256 i; i < signers.length; ++i) {
+            _expectRefusal(
+                signers[i], abi.encodeWithSelector(IIssuerRegistry.IssuerClosed.selector, accreditor)
+            );
+            registry.withdraw(accreditor, id, PROFILE, NOW, signers[i], NEVER, "");
+        }
+    }
+
+    function test_withdraw_revertsWithUnknownIssuer() public {
+        _expectRefusal(ACCREDITOR, abi.encodeWithSelector(IIssuerRegistry.UnknownIssuer.selector, SALT));
+        registry.withdraw(SALT, id, PROFILE, NOW, ACCREDITOR, NEVER, "");
+    }
+
+    function test_withdraw_revertsWithUnknownEndorsement() public {
+        _expectRefusal(
+            ACCREDITOR,
+            abi.encodeWithSelector(IIssuerRegistry.UnknownEndorsement.selector, accreditor, id, PROFILE)
+        );
+        registry.withdraw(accreditor, id, PROFILE, NOW, ACCREDITOR, NEVER, "");
+    }
+
+    function test_withdraw_revertsWithInvalidTimeForZero() public {
+        endorse(0);
+        _expectRefusal(ACCREDITOR_RECOVERY, abi.encodeWithSelector(IIssuerRegistry.InvalidTime.selector, 0));
+        registry.withdraw(accreditor, id, PROFILE, 0, ACCREDITOR_RECOVERY, NEVER, "");
     }
 
     function test_fuzz_withdraw_onlyMovesEarlierAndNeverBeforeFrom(uint64[5] calldata times) public {
@@ -194,11 +293,29 @@ contract IssuerEndorsementsTest is IssuerFixture {
         vm.warp(NOW + 1000);
         uint256 earliest = type(uint256).max;
         for (uint256 i; i < times.length; ++i) {
-            uint64 since = uint64(bound(times[i], NOW - 1000, NOW + 1000));
-            withdraw(since);
-            uint256 counted = since < NOW ? NOW : since;
+            uint64 since = uint64(bound(times[i], NOW - 1000, NOW + 2000));
+            withdraw(ACCREDITOR_RECOVERY, since);
+            uint256 counted = since < NOW ? NOW : since > NOW + 1000 ? NOW + 1000 : since;
             earliest = counted < earliest ? counted : earliest;
             vm.assertEq(registry.endorsement(accreditor, id, PROFILE).withdrawnSince, earliest);
         }
+    }
+
+    function test_fuzz_withdraw_controllerNeverDatesBack(uint64 since, uint32 wait) public {
+        endorse(0);
+        vm.warp(NOW + uint256(wait));
+        since = uint64(bound(since, 0, NOW + uint256(wait) - 1));
+        _expectRefusal(
+            ACCREDITOR, abi.encodeWithSelector(IIssuerRegistry.WithdrawalInThePast.selector, since)
+        );
+        registry.withdraw(accreditor, id, PROFILE, since, ACCREDITOR, NEVER, "");
+    }
+
+    function test_fuzz_withdraw_controllersTimeIsAlwaysNow(uint64 since, uint32 wait) public {
+        endorse(0);
+        vm.warp(NOW + uint256(wait));
+        withdraw(ACCREDITOR, uint64(bound(since, NOW + uint256(wait), NEVER)));
+
+        _assertEndorsement(NOW, 0, NOW + wait);
     }
 }

@@ -111,6 +111,7 @@ abstract contract IssuerFixture is MiniTest {
     uint256 internal constant REVOKER_SECRET = 0x4E70;
     uint256 internal constant THIEF_SECRET = 0x7417;
     uint256 internal constant ACCREDITOR_SECRET = 0xACC4;
+    uint256 internal constant ACCREDITOR_RECOVERY_SECRET = 0xACC5;
 
     bytes32 internal constant PROFILE = keccak256("profile");
     bytes32 internal constant SIGNING_KEY = keccak256("34 bytes of multikey");
@@ -121,6 +122,7 @@ abstract contract IssuerFixture is MiniTest {
     address internal immutable REVOKER = vm.addr(REVOKER_SECRET);
     address internal immutable THIEF = vm.addr(THIEF_SECRET);
     address internal immutable ACCREDITOR = vm.addr(ACCREDITOR_SECRET);
+    address internal immutable ACCREDITOR_RECOVERY = vm.addr(ACCREDITOR_RECOVERY_SECRET);
 
     IssuerRegistry internal registry;
     bytes32 internal id;
@@ -131,7 +133,8 @@ abstract contract IssuerFixture is MiniTest {
         vm.chainId(31_337);
         registry = new IssuerRegistry();
         id = registry.register(CONTROLLER, commitment(RECOVERY), PROFILE, SALT);
-        accreditor = registry.register(ACCREDITOR, commitment(RECOVERY), keccak256("accreditor"), SALT);
+        accreditor =
+            registry.register(ACCREDITOR, commitment(ACCREDITOR_RECOVERY), keccak256("accreditor"), SALT);
         addKey(SIGNING_KEY, IIssuerRegistry.KeyRole.Signing, 0);
         addKey(keyOf(REVOKER), IIssuerRegistry.KeyRole.Revoking, 0);
     }
@@ -193,9 +196,9 @@ abstract contract IssuerFixture is MiniTest {
         registry.endorse(accreditor, id, PROFILE, until, NEVER, "");
     }
 
-    function withdraw(uint64 since) internal {
-        vm.prank(ACCREDITOR);
-        registry.withdraw(accreditor, id, PROFILE, since, NEVER, "");
+    function withdraw(address signer, uint64 since) internal {
+        vm.prank(signer);
+        registry.withdraw(accreditor, id, PROFILE, since, signer, NEVER, "");
     }
 
     function revoke(address signer, uint256 word, uint256 mask) internal {

@@ -229,7 +229,7 @@ contract IssuerRecordTest is IssuerFixture {
     function test_storage_ofAnEndorsement() public {
         endorse(NOW + 50);
         vm.warp(NOW + 20);
-        withdraw(NOW + 10);
+        withdraw(ACCREDITOR_RECOVERY, NOW + 10);
         bytes32 byAccreditor = keccak256(abi.encode(accreditor, uint256(4)));
         bytes32 slot = keccak256(abi.encode(PROFILE, keccak256(abi.encode(id, byAccreditor))));
 

@@ -201,13 +201,15 @@ contract IssuerRecoveryTest is IssuerFixture {
         _expectClosed(CONTROLLER);
         registry.endorse(id, accreditor, keccak256("accreditor"), 0, NEVER, "");
         _expectClosed(CONTROLLER);
-        registry.withdraw(id, accreditor, keccak256("accreditor"), NOW, NEVER, "");
+        registry.withdraw(id, accreditor, keccak256("accreditor"), NOW + 1, CONTROLLER, NEVER, "");
         _expectClosed(CONTROLLER);
         registry.compromiseKey(id, SIGNING_KEY, NOW + 2, CONTROLLER, NEVER, "");
         _expectClosed(REVOKER);
         registry.revoke(id, 0, 1);
         _expectClosed(RECOVERY);
         registry.compromiseKey(id, SIGNING_KEY, NOW, RECOVERY, NEVER, "");
+        _expectClosed(RECOVERY);
+        registry.withdraw(id, accreditor, keccak256("accreditor"), NOW, RECOVERY, NEVER, "");
         _expectClosed(RECOVERY);
         registry.rotate(id, NEXT, commitment(NEXT), RECOVERY, NEVER, "");
         _expectClosed(RECOVERY);

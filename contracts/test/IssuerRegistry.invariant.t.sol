@@ -123,11 +123,20 @@ contract Crowd is MiniTest {
     }
 
     function withdraw(uint256 who, uint256 which, uint256 hash, uint256 since) external {
+        address signer = _either(who, _REGISTRY.issuer(ids[which % 2]).controller);
         _try(
-            _either(who, _REGISTRY.issuer(ids[which % 2]).controller),
+            signer,
             abi.encodeCall(
                 IIssuerRegistry.withdraw,
-                (ids[which % 2], ids[1 - which % 2], profile(hash), _time(since), type(uint64).max, "")
+                (
+                    ids[which % 2],
+                    ids[1 - which % 2],
+                    profile(hash),
+                    _time(since),
+                    signer,
+                    type(uint64).max,
+                    ""
+                )
             )
         );
     }
@@ -318,8 +327,18 @@ contract Crowd is MiniTest {
             IIssuerRegistry.Endorsement memory was = old.endorsements[i][p];
             IIssuerRegistry.Endorsement memory is_ = now_.endorsements[i][p];
             if (keccak256(abi.encode(was)) == keccak256(abi.encode(is_))) continue;
-            vm.assertTrue(who == old.issuers[i].controller, "an endorsement changed");
+            bool controls = who == old.issuers[i].controller;
+            bool byRecovery = old.issuers[i].recovery == _commitment(who);
             vm.assertEq(old.issuers[i].closedAt, 0, "a closed accreditor spoke");
+            vm.assertTrue(
+                controls || (byRecovery && is_.withdrawnSince != was.withdrawnSince), "an endorsement changed"
+            );
+            vm.assertTrue(
+                byRecovery || is_.withdrawnSince == was.withdrawnSince
+                    || is_.withdrawnSince == block.timestamp,
+                "a withdrawal dated back without the recovery key"
+            );
+            vm.assertTrue(is_.withdrawnSince <= block.timestamp, "withdrawn beforehand");
             vm.assertEq(is_.from, was.from == 0 ? block.timestamp : was.from, "an endorsement's from moved");
             if (was.from == 0) {
                 vm.assertTrue(old.profiles[1 - i][p] != 0, "an unknown profile was endorsed");

@@ -77,13 +77,51 @@ contract IssuerSignaturesTest is IssuerFixture {
         vm.assertEq(registry.issuer(id).profile, KEY);
     }
 
-    function test_carried_endorseAndWithdraw() public {
+    function test_carried_endorse() public {
         bytes32 endorsing = Requests.endorse(accreditor, id, PROFILE, 0, DEADLINE);
-        bytes32 withdrawing = Requests.withdraw(accreditor, id, PROFILE, NOW, DEADLINE);
         registry.endorse(accreditor, id, PROFILE, 0, DEADLINE, sign(ACCREDITOR_SECRET, endorsing));
-        registry.withdraw(accreditor, id, PROFILE, NOW, DEADLINE, sign(ACCREDITOR_SECRET, withdrawing));
 
-        vm.assertEq(registry.endorsement(accreditor, id, PROFILE).withdrawnSince, NOW);
+        vm.assertEq(registry.endorsement(accreditor, id, PROFILE).from, NOW);
+    }
+
+    function _withdraw(uint64 since, address signer, bytes memory signature) private {
+        registry.withdraw(accreditor, id, PROFILE, since, signer, DEADLINE, signature);
+    }
+
+    /// @dev How a controller says "now": its deadline as `since`, good in any block up to it.
+    function test_carried_withdrawByTheControllerCountsFromTheBlockThatCarriesIt() public {
+        endorse(0);
+        bytes32 withdrawing = Requests.withdraw(accreditor, id, PROFILE, DEADLINE, DEADLINE);
+        bytes memory signature = sign(ACCREDITOR_SECRET, withdrawing);
+        vm.warp(NOW + 700);
+        _withdraw(DEADLINE, ACCREDITOR, signature);
+        vm.recordLogs();
+        vm.warp(DEADLINE);
+        _withdraw(DEADLINE, ACCREDITOR, signature);
+
+        assertNoEvent();
+        vm.assertEq(registry.endorsement(accreditor, id, PROFILE).withdrawnSince, NOW + 700);
+    }
+
+    function test_carried_withdrawByTheRecoveryKeyDatesBack() public {
+        endorse(0);
+        bytes32 withdrawing = Requests.withdraw(accreditor, id, PROFILE, NOW + 60, DEADLINE);
+        vm.warp(NOW + 700);
+        _withdraw(NOW + 60, ACCREDITOR_RECOVERY, sign(ACCREDITOR_RECOVERY_SECRET, withdrawing));
+
+        vm.assertEq(registry.endorsement(accreditor, id, PROFILE).withdrawnSince, NOW + 60);
+    }
+
+    /// @dev Waiting with the controller's request does not turn it into one that dates back.
+    function test_carried_withdrawByTheControllerRevertsOnceItsTimeHasPassed() public {
+        endorse(0);
+        bytes memory signature =
+            sign(ACCREDITOR_SECRET, Requests.withdraw(accreditor, id, PROFILE, NOW + 60, DEADLINE));
+        vm.warp(NOW + 61);
+        vm.expectRevert(abi.encodeWithSelector(IIssuerRegistry.WithdrawalInThePast.selector, NOW + 60));
+        _withdraw(NOW + 60, ACCREDITOR, signature);
+        _expectWrongSignature(ACCREDITOR_RECOVERY);
+        _withdraw(NOW + 60, ACCREDITOR_RECOVERY, signature);
     }
 
     // ------------------------------------------------------------ replay

@@ -102,8 +102,8 @@ GAS = {
 class _Form:
     """How an act is called and how it is signed; both begin with the same members.
 
-    `call` is the Solidity signature; `request` the EIP-712 type. Recovery acts and revocations
-    name their signer in the call, all others are the controller's.
+    `call` is the Solidity signature; `request` the EIP-712 type. Acts that another key than the
+    controller may sign name their signer in the call.
     """
 
     call: str
@@ -152,7 +152,7 @@ FORMS = {
         "uint64 deadline)",
     ),
     ActKind.WITHDRAW: _Form(
-        "withdraw(bytes32,bytes32,bytes32,uint64,uint64,bytes)",
+        "withdraw(bytes32,bytes32,bytes32,uint64,address,uint64,bytes)",
         "Withdraw(bytes32 accreditor,bytes32 subject,bytes32 profile,uint64 since,"
         "uint64 deadline)",
     ),
@@ -280,9 +280,13 @@ def withdraw(
     since: int,
     authority: Authority,
 ) -> Act:
-    """Withdraw an endorsement; the accreditor's controller signs."""
+    """Withdraw an endorsement; what counts from before now needs the recovery key.
+
+    The controller says "now" by giving the deadline as `since`: the contract takes what lies
+    ahead, when the request is carried, as its block's time.
+    """
     members = [accreditor, subject, profile, since]
-    return _controller_act(domain, ActKind.WITHDRAW, members, authority)
+    return _named_act(domain, ActKind.WITHDRAW, members, [], authority)
 
 
 def revoke(

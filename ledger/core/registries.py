@@ -17,7 +17,7 @@ CREATE2_SALT: Final = bytes(32)
 #: Address of AnchorRegistry on every chain.
 ANCHOR_REGISTRY: Final = "0xe38391e4919adfb4280c4308e1b726738dcd09fe"
 #: Address of IssuerRegistry on every chain.
-ISSUER_REGISTRY: Final = "0x1cfd2457426ffbef36b923f490e41a900dfe2454"
+ISSUER_REGISTRY: Final = "0x11348bc99bf41694b4717f6c7d06fd5c1fc2660b"
 
 #: keccak256 of AnchorRegistry's code. It pins nothing without the address: a look-alike
 #: elsewhere can run the genuine code over storage of its own.
@@ -26,7 +26,7 @@ ANCHOR_REGISTRY_CODE_HASH: Final = bytes.fromhex(
 )
 #: keccak256 of IssuerRegistry's code.
 ISSUER_REGISTRY_CODE_HASH: Final = bytes.fromhex(
-    "41a6d3b978f43b2633991bd5786f4cbaecf830a274e2cb6533c5ce6da805b00a"
+    "ec1cf3ad22bfd9a368868b5aa9483f4dbc9946741c8d91204715278b1d4ee291"
 )
 
 # ------------------------------------------------------------------ what a verifier calls

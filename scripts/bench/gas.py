@@ -308,7 +308,14 @@ def endorsements(
     )
     yield Row("endorse, carried", gas(carried))
     back = call_data(
-        f"withdraw{form}", accreditor, school, profile, chain.now(), NEVER, b""
+        "withdraw(bytes32,bytes32,bytes32,uint64,address,uint64,bytes)",
+        accreditor,
+        school,
+        profile,
+        NEVER,
+        chain.accounts[4],
+        NEVER,
+        b"",
     )
     yield Row("withdraw, direct", gas(back, sender=4))
 

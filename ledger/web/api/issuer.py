@@ -28,7 +28,7 @@ from ledger.web.strict import API, StrictRoute
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Issuer"])
 
 _REFERENCE = (
-    "eip155:31337:0x1cfd2457426ffbef36b923f490e41a900dfe2454:"
+    "eip155:31337:0x11348bc99bf41694b4717f6c7d06fd5c1fc2660b:"
     "0x9f1c0a5d3b7e48f26a1d0c9e8b7a6f5e4d3c2b1a09f8e7d6c5b4a3928170605f"
 )
 _PROFILE = {

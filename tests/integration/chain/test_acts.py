@@ -90,7 +90,7 @@ def test_every_act_is_carried_and_has_gas_to_spare(
         acts.add_key(DOMAIN, school, revoker, acts.REVOKING, later, CONTROLLER_KEY),
         acts.record_profile(DOMAIN, school, OTHER_PROFILE, controller),
         acts.endorse(DOMAIN, accreditor, school, OTHER_PROFILE, later, controller),
-        acts.withdraw(DOMAIN, accreditor, school, OTHER_PROFILE, desk.now(), controller),
+        acts.withdraw(DOMAIN, accreditor, school, OTHER_PROFILE, later, controller),
         acts.revoke(DOMAIN, school, 3, 1 << 200, recovery_acts=0, deadline=later, secret=CONTROLLER_KEY),
         acts.reinstate(DOMAIN, school, 3, 1 << 200, recovery_acts=0, authority=recovery),
         acts.end_key(DOMAIN, school, SIGNING_KEY, later - 1, controller),

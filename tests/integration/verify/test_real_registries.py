@@ -240,7 +240,7 @@ def test_an_endorsement_names_the_school_until_it_is_withdrawn(school: School) -
     school.act(acts.endorse(DOMAIN, *members, 0, authority))
     file = school.issue(5)
     school.pass_time(10)
-    school.act(acts.withdraw(DOMAIN, *members, school.now, authority))
+    school.act(acts.withdraw(DOMAIN, *members, FOREVER, authority))
     late = school.issue(6)
     school.settle()
 

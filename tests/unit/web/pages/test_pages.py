@@ -96,7 +96,7 @@ def test_the_template_is_a_roster_that_is_accepted_as_it_is(world: World) -> Non
     answer = world.client().get("/help/roster-template.csv")
 
     roster = parse_roster(
-        answer.content, offers={"py-1": True}, today=latest_today(START)
+        answer.content, offers=frozenset({"py-1"}), today=latest_today(START)
     )
 
     assert (
