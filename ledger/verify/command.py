@@ -16,42 +16,43 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NoReturn, TextIO, TypeVar
+from typing import Final, TextIO
 
 from ledger.core.baking import MAX_IMAGE_BYTES
 from ledger.core.credential import normalise_email
-from ledger.errors import MalformedError, SettingError
-from ledger.verify import networks, trust
-from ledger.verify.networks import BUILT_IN, Network, parse_networks
+from ledger.errors import MalformedError
+from ledger.verify.arguments import (
+    USAGE,
+    Parser,
+    UsageError,
+    checkpoints_of,
+    existing,
+    networks_of,
+    read_limited,
+    readers_of,
+    trust_of,
+)
+from ledger.verify.checkpoints import Checkpoint
+from ledger.verify.networks import Network
 from ledger.verify.report import Report, Step, exit_code, printable, stopped_after
 from ledger.verify.rpc import RpcReader
-from ledger.verify.trust import TrustList, parse_trust_list
+from ledger.verify.trust import TrustList
 from ledger.verify.verification import verify
 
 VERSION: Final = 1
-USAGE: Final = 64  # EX_USAGE of sysexits.h: 2 is taken, for "could not finish"
 
 _BAR = 24
 
-_Configuration = TypeVar("_Configuration")
-
 _EPILOG = """\
-Without --rpc only the file itself can be checked, and the answer is "could not finish".
+Without --rpc a file is checked against the evidence that it carries, if that is of a block
+that you trust: name its hash after its chain, or give a list. The answer then is as of that
+block. Without either only the file itself can be checked: "could not finish".
 With two addresses or more, whatever they answer differently counts as not known.
 
 exit codes: 0 genuine and current, 1 do not rely on it, 2 could not finish, 3 genuine with
-a caution (expired, unknown issuer, not recorded yet, test network); for several files the
-worst of 1, 2, 3, 0 in this order; 64 wrong usage
+a caution (as of a date, expired, unknown issuer, not recorded yet, test network); for several
+files the worst of 1, 2, 3, 0 in this order; 64 wrong usage
 """
-
-
-class _UsageError(Exception):
-    """The command cannot be run as it was given."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class _Order:
     files: tuple[Path, ...]
     readers: tuple[RpcReader, ...]
     networks: tuple[Network, ...]
+    checkpoints: tuple[Checkpoint, ...]
     trust: TrustList | None
     email: str | None
     as_json: bool
@@ -88,7 +90,7 @@ def run(
             out.write(parser.format_help())
             return 0
         order = _order(given)
-    except _UsageError as error:
+    except UsageError as error:
         err.write(f"{parser.format_usage()}{program}: {printable(str(error))}\n")
         return USAGE
     with ExitStack() as connections:
@@ -109,89 +111,55 @@ def run(
     return exit_code(codes)
 
 
-def _parser(program: str) -> _Parser:
-    parser = _Parser(
-        prog=program,
-        description="Check credential files (.json, baked .png or .svg).",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
+def _parser(program: str) -> Parser:
+    parser = Parser(
+        program, "Check credential files (.json, baked .png or .svg).", _EPILOG
     )
-    parser.add_argument("files", metavar="FILE", nargs="*", type=Path)
+    parser.add_files()
+    parser.add_addresses()
     parser.add_argument(
-        "--rpc",
-        metavar="URL",
+        "--block-hash",
+        metavar="eip155:CHAIN:HASH",
         action="append",
         default=[],
-        help="address of a node of the issuer's chain; repeat it, and all must agree",
+        help="a block that you trust; repeat it for several",
     )
     parser.add_argument(
-        "--trust", metavar="FILE", type=Path, help="issuers and accreditors you trust"
-    )
-    parser.add_argument(
-        "--networks",
+        "--checkpoints",
         metavar="FILE",
         type=Path,
-        help="chains you accept, in place of the built-in list",
+        help="blocks that you trust, as `perdure checkpoints` lists them",
     )
+    parser.add_trust("issuers and accreditors you trust")
+    parser.add_networks()
     parser.add_argument(
         "--email", metavar="ADDRESS", help="check that it was issued to this address"
     )
     parser.add_argument("--json", action="store_true", help="write the reports as JSON")
-    parser.add_argument("-h", "--help", action="store_true", help="show this and stop")
+    parser.add_help_option()
     return parser
 
 
 def _order(given: argparse.Namespace) -> _Order:
     if not given.files:
-        raise _UsageError("name at least one file")
-    for file in given.files:
-        if not file.exists():
-            raise _UsageError(f"{file}: no such file")
-        if file.is_dir():
-            raise _UsageError(f"{file}: a directory; name the files in it")
-    if len(set(given.rpc)) != len(given.rpc):
-        raise _UsageError("--rpc: the same address twice agrees with itself")
-    try:
-        readers = tuple(RpcReader(url) for url in given.rpc)
-    except SettingError as error:
-        raise _UsageError(f"--rpc: {error}") from error
+        raise UsageError("name at least one file")
+    files = existing(given.files)
+    readers = readers_of(given.rpc)
     email = given.email
     if email is not None:
         try:
             email = normalise_email(email)
         except MalformedError as error:
-            raise _UsageError("--email: not an e-mail address") from error
+            raise UsageError("--email: not an e-mail address") from error
     return _Order(
-        files=tuple(given.files),
+        files=files,
         readers=readers,
-        networks=BUILT_IN
-        if given.networks is None
-        else _configuration(given.networks, parse_networks, networks.MAX_BYTES),
-        trust=None
-        if given.trust is None
-        else _configuration(given.trust, parse_trust_list, trust.MAX_BYTES),
+        networks=networks_of(given.networks),
+        checkpoints=checkpoints_of(given.checkpoints, given.block_hash),
+        trust=trust_of(given.trust),
         email=email,
         as_json=given.json,
     )
-
-
-def _configuration(
-    path: Path, parse: Callable[[bytes], _Configuration], most: int
-) -> _Configuration:
-    try:
-        return parse(_read(path, most))
-    except OSError as error:
-        raise _UsageError(f"{path}: {error.strerror}") from error
-    except MalformedError as error:
-        raise _UsageError(f"{path}: {error}") from error
-
-
-def _read(path: Path, most: int) -> bytes:
-    """One byte more than the limit at most: enough for a parser to say that it is too much."""
-    with path.open("rb") as file:
-        return file.read(most + 1)
 
 
 def _check(
@@ -216,7 +184,7 @@ def _report(order: _Order, file: Path, now: datetime) -> Report:
     # A name that is not UTF-8 has no place in JSON.
     name = str(file).encode("utf-8", "replace").decode()
     try:
-        data = _read(file, MAX_IMAGE_BYTES)
+        data = read_limited(file, MAX_IMAGE_BYTES)
     except OSError as error:
         unreadable = Step("file.unreadable", f"{error.strerror}.")
         return Report(name, stopped_after(unreadable))
@@ -224,6 +192,7 @@ def _report(order: _Order, file: Path, now: datetime) -> Report:
         data,
         readers=order.readers,
         networks=order.networks,
+        checkpoints=order.checkpoints,
         trust=order.trust,
         now=now,
         email=order.email,

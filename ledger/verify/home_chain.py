@@ -1,8 +1,9 @@
 """
 The three steps that are read from the issuer's home chain: record, issuer, withdrawal.
 
-Record and key are read at the finalized block, withdrawal at the latest one. Each step fails
-to be read on its own: what is known stays known. Rules: docs/spec/verification.md.
+Record and key are read at the finalized block, withdrawal at the latest one; where no node is
+asked, all three from the evidence in the file, if the verifier trusts its block. Each step
+fails to be read on its own: what is known stays known. Rules: docs/spec/verification.md.
 """
 
 from collections.abc import Sequence
@@ -11,26 +12,33 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ledger.core.anchor import AnchorProof
+from ledger.core.evidence import IssuerState, Questions
 from ledger.core.issuer import IssuerProfile, IssuerReference, KeyWindow
 from ledger.errors import ChainUnavailable
 from ledger.verify import witnesses
+from ledger.verify.carried import Carried
+from ledger.verify.checkpoints import Checkpoint
 from ledger.verify.networks import Network, caip2, find_network
-from ledger.verify.registry import (
-    IssuerState,
-    read_anchor,
-    read_endorsement,
-    read_issuer,
-    read_profile_time,
+from ledger.verify.registry import CalledRegistries, ProvenRegistries, RegistryView
+from ledger.verify.report import (
+    KnownIssuer,
+    Outcome,
+    ReadBlock,
+    Step,
+    moment,
+    sentence,
 )
-from ledger.verify.report import KnownIssuer, Outcome, ReadBlock, Step, moment
 from ledger.verify.rpc import ChainReader, Tag
 from ledger.verify.trust import TrustList
-from ledger.verify.witnesses import Unsettled, View, Witnesses
+from ledger.verify.witnesses import Unsettled, Witnesses
 
 #: How far, in seconds, the newest block's time may be from the verifier's clock. Further,
 #: and the address shows the past, where what is withdrawn today still stands. Networks for
 #: tests make blocks only when somebody needs one.
 MAX_BEHIND: Final = 3_600
+
+#: How reports name what was read from the evidence in the file.
+EVIDENCE: Final = "evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,29 @@ class Subject:
     claimed_name: str
     proof: AnchorProof | None
 
+    def carried(
+        self, network: Network, checkpoints: Sequence[Checkpoint]
+    ) -> Carried | None:
+        """Judge the evidence in the file; None if it carries none."""
+        proof = self.proof
+        if proof is None or proof.home.evidence is None:
+            return None
+        return Carried(
+            proof.home.evidence,
+            anchor=proof.home,
+            questions=Questions(
+                anchor_registry=network.anchor_registry,
+                issuer_registry=network.issuer_registry,
+                sealed_root=proof.sealed_root,
+                issuer_id=self.issuer.issuer_id,
+                profile_hash=proof.issuer_profile.hash,
+                key_id=self.key_id,
+                status_index=self.status_index,
+            ),
+            network=network,
+            checkpoints=checkpoints,
+        )
+
 
 class HomeChain:
     """The home chain of one credential. Ask for record, issuer and withdrawal, in this order."""
@@ -53,6 +84,7 @@ class HomeChain:
         *,
         readers: Sequence[ChainReader],
         networks: Sequence[Network],
+        checkpoints: Sequence[Checkpoint],
         trust: TrustList | None,
         now: int,
     ) -> None:
@@ -60,6 +92,9 @@ class HomeChain:
         self._trust = trust
         self._now = now
         self.network = find_network(networks, subject.issuer.chain_id)
+        self._carried = (
+            None if self.network is None else subject.carried(self.network, checkpoints)
+        )
         self._chain = self._gather(readers)
         self._unread_record: ChainUnavailable | None = None
         self._state: IssuerState | None = None
@@ -72,7 +107,7 @@ class HomeChain:
     def sources(self) -> tuple[str, ...]:
         """The addresses that were believed."""
         chain = self._chain
-        if isinstance(chain, ChainUnavailable):
+        if not isinstance(chain, Witnesses):
             return ()
         return tuple(reader.address for reader in chain.readers)
 
@@ -82,9 +117,10 @@ class HomeChain:
         chain = self._chain
         if isinstance(chain, ChainUnavailable):
             return ()
-        return tuple(
-            ReadBlock(tag, chain.network.caip2, block) for tag, block in chain.read
-        )
+        name = caip2(self._subject.issuer.chain_id)
+        if isinstance(chain, ProvenRegistries):
+            return (ReadBlock(EVIDENCE, name, chain.block),)
+        return tuple(ReadBlock(tag.value, name, block) for tag, block in chain.read)
 
     # ---------------------------------------------------------------- record
 
@@ -93,11 +129,16 @@ class HomeChain:
         proof = self._subject.proof
         if proof is None:
             return Step("record.none", "It is signed, but carries no anchor proof.")
+        fault = self._carried.fault if self._carried is not None else None
         try:
-            return self._record(proof)
+            step = self._record(proof)
         except ChainUnavailable as error:
             self._unread_record = error
-            return _unread("record", error, "This is not the credential's fault.")
+            return fault or _unread(
+                "record", error, "This is not the credential's fault."
+            )
+        # Whatever else fails is told first: evidence is beside the record.
+        return step if step.outcome is Outcome.FAILED else fault or step
 
     def _record(self, proof: AnchorProof) -> Step:
         anchor, network = proof.home, self._network()
@@ -112,7 +153,7 @@ class HomeChain:
                 f" {network.anchor_registry}.",
             )
         view = self._view(Tag.FINALIZED)
-        slot = read_anchor(view, proof.sealed_root)
+        slot = view.anchor(proof.sealed_root)
         if slot is None:
             return self._missing(proof, view)
         self.t = slot.time
@@ -123,19 +164,23 @@ class HomeChain:
                 f"The file says block {anchor.block_number} of {moment(anchor.time)};"
                 f" the registry says {found}.",
             )
+        if self._carried is not None and isinstance(self._chain, Witnesses):
+            other_block = self._carried.compare(self._chain)
+            if other_block is not None:
+                return other_block
         return Step(
             "record.final",
             f"In {network.name}, {found}. It existed then in exactly this form.",
         )
 
-    def _missing(self, proof: AnchorProof, view: View) -> Step:
+    def _missing(self, proof: AnchorProof, view: RegistryView) -> Step:
         number = view.block.number
         if number < proof.home.block_number:
             return Step(
                 "record.not_final",
                 f"Block {proof.home.block_number} is not final; final is block {number}.",
             )
-        if read_anchor(self._view(Tag.LATEST), proof.sealed_root) is not None:
+        if self._view(Tag.LATEST).anchor(proof.sealed_root) is not None:
             return Step("record.not_final", f"Not there yet at final block {number}.")
         return Step(
             "record.not_found",
@@ -162,6 +207,8 @@ class HomeChain:
             )
         view = self._view(Tag.FINALIZED)
         self._state = state = self._issuer_state(view)
+        if self._carried is not None:
+            self._carried.check_issuer(state, view.block, self._teller)
         pending = False
         if state.window is None:
             pending = self._opened_since()
@@ -208,7 +255,7 @@ class HomeChain:
             f" {self._subject.issuer.text}.",
         )
 
-    def _fault(self, window: KeyWindow, view: View) -> Step | None:
+    def _fault(self, window: KeyWindow, view: RegistryView) -> Step | None:
         if self.t is not None:
             at, when = self.t, f"recorded {moment(self.t)}"
         else:
@@ -233,11 +280,10 @@ class HomeChain:
                 )
         raise RuntimeError("a key window that covers nothing and has no bound")
 
-    def _records(self, view: View, profile: IssuerProfile) -> bool:
-        at = read_profile_time(view, self._subject.issuer, profile.hash)
-        return at is not None
+    def _records(self, view: RegistryView, profile: IssuerProfile) -> bool:
+        return view.profile_time(self._subject.issuer, profile.hash) is not None
 
-    def _identity(self, view: View, *, pending: bool) -> Step:
+    def _identity(self, view: RegistryView, *, pending: bool) -> Step:
         code, self.known, detail = self._introduce(view)
         claimed = self._subject.claimed_name
         if self.known is None:
@@ -250,7 +296,7 @@ class HomeChain:
             detail = f"{detail} The file says “{claimed}”."
         return Step("issuer.not_final" if pending else code, detail)
 
-    def _introduce(self, view: View) -> tuple[str, KnownIssuer | None, str]:
+    def _introduce(self, view: RegistryView) -> tuple[str, KnownIssuer | None, str]:
         """Who the issuer is: from the trust list, or from an endorsed profile, or not at all."""
         trust, proof = self._trust, self._subject.proof
         if trust is None:
@@ -264,8 +310,8 @@ class HomeChain:
         at = view.block.time if self.t is None else self.t
         profile = proof.issuer_profile
         for accreditor in trust.accreditors_beside(self._subject.issuer):
-            endorsement = read_endorsement(
-                view, accreditor.reference, self._subject.issuer, profile.hash
+            endorsement = view.endorsement(
+                accreditor.reference, self._subject.issuer, profile.hash
             )
             if endorsement is not None and endorsement.covers(at):
                 known = KnownIssuer(profile.name, accreditor.name)
@@ -294,7 +340,7 @@ class HomeChain:
         state = self._issuer_state(view)
         seen = (
             f"as of {moment(view.block.time)}, block {view.block.number},"
-            f" from {' and '.join(self.sources)}."
+            f" from {self._teller}."
         )
         if state.registered_at is None:
             return Step("withdrawal.no_issuer", f"No such issuer {seen}")
@@ -303,12 +349,25 @@ class HomeChain:
                 "withdrawal.withdrawn",
                 f"Seen {seen} The register keeps neither the day nor the reason.",
             )
+        if isinstance(self._chain, ProvenRegistries):
+            if state.closed_for_good:
+                return Step(
+                    "withdrawal.none", f"Seen {seen} Nobody can withdraw it since."
+                )
+            return Step("withdrawal.as_of", f"Seen {seen}")
+        if self._carried is not None:
+            self._carried.check_status(state, view.block, self._teller)
         self._check_age(view, network)
         return Step("withdrawal.none", f"Seen {seen}")
 
-    def _check_age(self, view: View, network: Network) -> None:
+    @property
+    def _teller(self) -> str:
+        """Who says it."""
+        return " and ".join(self.sources) or "the evidence in the file"
+
+    def _check_age(self, view: RegistryView, network: Network) -> None:
         distance = self._now - view.block.time
-        sources = " and ".join(self.sources)
+        sources = self._teller
         if not network.test and abs(distance) > MAX_BEHIND:
             raise Unsettled(
                 witnesses.BEHIND,
@@ -335,18 +394,48 @@ class HomeChain:
             if state is not None and state.closed_for_good:
                 remark += " It named no successor, so nobody can withdraw it any more."
             remarks.append(remark)
+        remarks += self._silence(issuer)
         proof = self._subject.proof
         if proof is not None and len(proof.anchors) > 1:
             others = ", ".join(caip2(anchor.chain_id) for anchor in proof.anchors[1:])
             remarks.append(f"The file also names {others}; this was not checked.")
         return tuple(remarks)
 
+    def _silence(self, issuer: Step) -> list[str]:
+        """Offline only those accreditors count whose word is in the evidence."""
+        chain, trust = self._chain, self._trust
+        if not isinstance(chain, ProvenRegistries) or trust is None:
+            return []
+        if issuer.code != "issuer.unknown":
+            return []
+        missing = [
+            accreditor.name
+            for accreditor in trust.accreditors_beside(self._subject.issuer)
+            if not chain.speaks_of(accreditor.reference)
+        ]
+        if not missing:
+            return []
+        return [
+            f"The evidence does not say whether {missing[0]}"
+            + (f" and {len(missing) - 1} more" if missing[1:] else "")
+            + " endorsed this issuer; refreshing the file with your trust list adds that."
+        ]
+
     # ---------------------------------------------------------------- the chain
 
-    def _gather(self, readers: Sequence[ChainReader]) -> Witnesses | ChainUnavailable:
+    def _gather(
+        self, readers: Sequence[ChainReader]
+    ) -> Witnesses | ProvenRegistries | ChainUnavailable:
         try:
             return Witnesses.gather(self._network(), readers)
+        except Unsettled as error:
+            if error.code != witnesses.NO_ADDRESS or self._carried is None:
+                return error
         except ChainUnavailable as error:
+            return error
+        try:
+            return self._carried.offline()
+        except Unsettled as error:
             return error
 
     def _network(self) -> Network:
@@ -358,22 +447,22 @@ class HomeChain:
             )
         return self.network
 
-    def _view(self, tag: Tag) -> View:
-        if isinstance(self._chain, ChainUnavailable):
-            raise self._chain
-        return self._chain.view(tag)
+    def _view(self, tag: Tag) -> RegistryView:
+        chain = self._chain
+        match chain:
+            case ChainUnavailable():
+                raise chain
+            case ProvenRegistries():
+                return chain  # one block is all there is
+            case Witnesses():
+                return CalledRegistries(chain.view(tag))
 
-    def _issuer_state(self, view: View) -> IssuerState:
+    def _issuer_state(self, view: RegistryView) -> IssuerState:
         subject = self._subject
-        return read_issuer(view, subject.issuer, subject.key_id, subject.status_index)
+        return view.issuer(subject.issuer, subject.key_id, subject.status_index)
 
 
 def _unread(step: str, error: ChainUnavailable, comfort: str = "") -> Step:
     reason = sentence(error)
     detail = f"{reason} {comfort}" if comfort else reason
     return Step(f"{step}.{witnesses.code_of(error)}", detail)
-
-
-def sentence(error: Exception) -> str:
-    """An error's message with a full stop."""
-    return f"{str(error).rstrip('.')}."

@@ -1,105 +1,172 @@
 """
-What a verifier asks the two registries, encoded by hand: docs/spec/contracts.md.
+What a verifier asks the two registries, answered by a node or by evidence.
 
-Arguments and answers are words of 32 bytes, big-endian. An answer of another length, or a
-number too large for its type, is no answer: ChainUnavailable.
+A node is asked by calls, encoded by hand: docs/spec/contracts.md. Arguments and answers are
+words of 32 bytes, big-endian. An answer of another length, or a number too large for its
+type, is no answer: ChainUnavailable. Evidence was proved before: docs/spec/evidence.md.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.core import registries
+from ledger.core.evidence import (
+    AnchorSlot,
+    Endorsement,
+    Evidence,
+    IssuerState,
+    Questions,
+    RegistryFacts,
+)
 from ledger.core.issuer import IssuerReference, KeyWindow
 from ledger.errors import ChainUnavailable
+from ledger.verify.rpc import Block
 from ledger.verify.witnesses import View
 
 _WORD = 32
 
 
+class RegistryView(Protocol):
+    """Both registries at one block. Every method raises ChainUnavailable."""
+
+    @property
+    def block(self) -> Block:
+        """The block that all answers are of."""
+        ...
+
+    def anchor(self, root: bytes) -> AnchorSlot | None:
+        """When a root was anchored; None if it never was."""
+        ...
+
+    def issuer(self, issuer: IssuerReference, key_id: bytes, index: int) -> IssuerState:
+        """An issuer, one key and one status bit."""
+        ...
+
+    def profile_time(self, issuer: IssuerReference, profile_hash: bytes) -> int | None:
+        """When a profile was recorded; None if it never was."""
+        ...
+
+    def endorsement(
+        self,
+        accreditor: IssuerReference,
+        subject: IssuerReference,
+        profile_hash: bytes,
+    ) -> Endorsement | None:
+        """An endorsement; None if it was never given."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class AnchorSlot:
-    """When a sealed root was anchored, in the chain's own words."""
+class CalledRegistries:
+    """Both registries as nodes answer calls of their views."""
 
-    time: int
-    block_number: int
+    view: View
+
+    @property
+    def block(self) -> Block:
+        """The block at which the calls are made."""
+        return self.view.block
+
+    def anchor(self, root: bytes) -> AnchorSlot | None:
+        """Ask `anchoredAt`. Raises ChainUnavailable."""
+        words = _Words(
+            self.view.ask_anchors(registries.ANCHORED_AT_SELECTOR + root), count=2
+        )
+        time, block_number = words.number(64), words.number(64)
+        return AnchorSlot(time, block_number) if time else None
+
+    def issuer(self, issuer: IssuerReference, key_id: bytes, index: int) -> IssuerState:
+        """Ask `check`: issuer, key and status bit in one call. Raises ChainUnavailable."""
+        arguments = issuer.issuer_id + key_id + index.to_bytes(_WORD, "big")
+        words = _Words(
+            self.view.ask_issuers(registries.CHECK_SELECTOR + arguments), count=10
+        )
+        registered_at = words.number(40) or None
+        closed_at = words.number(40) or None
+        closed_for_good = words.flag()
+        words.skip(2)  # successor and current profile: neither decides anything here
+        opened = words.number(40)
+        until = words.number(40) or None
+        compromised_since = words.number(40) or None
+        role = words.number(8)
+        revoked = words.flag()
+        window = None
+        if opened and role == registries.SIGNING_ROLE:
+            window = KeyWindow(opened, until, compromised_since, closed_at)
+        return IssuerState(registered_at, closed_at, closed_for_good, window, revoked)
+
+    def profile_time(self, issuer: IssuerReference, profile_hash: bytes) -> int | None:
+        """Ask `profileRecordedAt`. Raises ChainUnavailable."""
+        call = registries.PROFILE_RECORDED_AT_SELECTOR + issuer.issuer_id + profile_hash
+        return _Words(self.view.ask_issuers(call), count=1).number(40) or None
+
+    def endorsement(
+        self,
+        accreditor: IssuerReference,
+        subject: IssuerReference,
+        profile_hash: bytes,
+    ) -> Endorsement | None:
+        """Ask `endorsement`. Raises ChainUnavailable."""
+        arguments = accreditor.issuer_id + subject.issuer_id + profile_hash
+        words = _Words(
+            self.view.ask_issuers(registries.ENDORSEMENT_SELECTOR + arguments),
+            count=3,
+        )
+        opened = words.number(40)
+        until = words.number(40) or None
+        withdrawn_since = words.number(40) or None
+        return Endorsement(opened, until, withdrawn_since) if opened else None
 
 
 @dataclass(frozen=True, slots=True)
-class IssuerState:
-    """The answer of `check`: an issuer, one signing key of it, one status bit."""
+class ProvenRegistries:
+    """Both registries as evidence proves them, for the one credential that it came with."""
 
-    registered_at: int | None  #: None: there is no such issuer
-    closed_at: int | None
-    closed_for_good: bool  #: closed, and no successor: nobody can withdraw any more
-    window: KeyWindow | None  #: None: never a signing key of this issuer
-    revoked: bool
+    block: Block
+    facts: RegistryFacts
 
+    @classmethod
+    def from_evidence(
+        cls, evidence: Evidence, questions: Questions
+    ) -> "ProvenRegistries":
+        """Prove the answers. Raises MalformedError and EvidenceFault."""
+        facts = evidence.prove(questions)
+        header = evidence.block
+        return cls(Block(header.number, header.hash, header.time), facts)
 
-@dataclass(frozen=True, slots=True)
-class Endorsement:
-    """An accreditor's word for one issuer and one profile."""
+    def anchor(self, root: bytes) -> AnchorSlot | None:
+        """The proven slot of the credential's sealed root."""
+        return self.facts.anchor
 
-    opened: int
-    until: int | None
-    withdrawn_since: int | None
+    def issuer(
+        self,
+        issuer: IssuerReference,
+        key_id: bytes,
+        index: int,
+    ) -> IssuerState:
+        """The proven state of the credential's issuer, key and status bit."""
+        return self.facts.issuer
 
-    def covers(self, t: int) -> bool:
-        """Tell whether it stood at T: from <= T < min(until, withdrawnSince)."""
-        bounds = (self.until, self.withdrawn_since)
-        return self.opened <= t and all(bound is None or t < bound for bound in bounds)
+    def profile_time(
+        self,
+        issuer: IssuerReference,
+        profile_hash: bytes,
+    ) -> int | None:
+        """When the profile in the file was recorded."""
+        return self.facts.profile_recorded_at
 
+    def endorsement(
+        self,
+        accreditor: IssuerReference,
+        subject: IssuerReference,
+        profile_hash: bytes,
+    ) -> Endorsement | None:
+        """A proven endorsement; None also for an accreditor that was not asked about."""
+        return self.facts.endorsements.get(accreditor.issuer_id)
 
-def read_anchor(view: View, root: bytes) -> AnchorSlot | None:
-    """Ask when a root was anchored; None if it never was. Raises ChainUnavailable."""
-    words = _Words(view.ask_anchors(registries.ANCHORED_AT_SELECTOR + root), count=2)
-    time, block_number = words.number(64), words.number(64)
-    return AnchorSlot(time, block_number) if time else None
-
-
-def read_issuer(
-    view: View, issuer: IssuerReference, key_id: bytes, index: int
-) -> IssuerState:
-    """Ask for issuer, key and status bit in one call. Raises ChainUnavailable."""
-    arguments = issuer.issuer_id + key_id + index.to_bytes(_WORD, "big")
-    words = _Words(view.ask_issuers(registries.CHECK_SELECTOR + arguments), count=10)
-    registered_at = words.number(40) or None
-    closed_at = words.number(40) or None
-    closed_for_good = words.flag()
-    words.skip(2)  # successor and current profile: neither decides anything here
-    opened = words.number(40)
-    until = words.number(40) or None
-    compromised_since = words.number(40) or None
-    role = words.number(8)
-    revoked = words.flag()
-    window = None
-    if opened and role == registries.SIGNING_ROLE:
-        window = KeyWindow(opened, until, compromised_since, closed_at)
-    return IssuerState(registered_at, closed_at, closed_for_good, window, revoked)
-
-
-def read_profile_time(
-    view: View, issuer: IssuerReference, profile_hash: bytes
-) -> int | None:
-    """Ask when a profile was recorded; None if it never was. Raises ChainUnavailable."""
-    call = registries.PROFILE_RECORDED_AT_SELECTOR + issuer.issuer_id + profile_hash
-    return _Words(view.ask_issuers(call), count=1).number(40) or None
-
-
-def read_endorsement(
-    view: View,
-    accreditor: IssuerReference,
-    subject: IssuerReference,
-    profile_hash: bytes,
-) -> Endorsement | None:
-    """Ask for an endorsement; None if it was never given. Raises ChainUnavailable."""
-    arguments = accreditor.issuer_id + subject.issuer_id + profile_hash
-    words = _Words(
-        view.ask_issuers(registries.ENDORSEMENT_SELECTOR + arguments),
-        count=3,
-    )
-    opened = words.number(40)
-    until = words.number(40) or None
-    withdrawn_since = words.number(40) or None
-    return Endorsement(opened, until, withdrawn_since) if opened else None
+    def speaks_of(self, accreditor: IssuerReference) -> bool:
+        """Tell whether it is proved that an accreditor endorsed, or did not."""
+        return accreditor.issuer_id in self.facts.endorsements
 
 
 class _Words:

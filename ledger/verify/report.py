@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.core.canonical import Json, encode_time
+from ledger.core.evidence import Fault
 from ledger.verify import witnesses
 from ledger.verify.documents import hides
 from ledger.verify.networks import Network
-from ledger.verify.rpc import Block, Tag
+from ledger.verify.rpc import Block
 
 
 class StepName(enum.StrEnum):
@@ -171,7 +172,25 @@ _REASONS: Final[Mapping[str, str]] = {
     witnesses.NO_REGISTRY: "Choose another network address.",
     witnesses.DISAGREEMENT: "Check again; if it stays so, find out which one is wrong.",
     witnesses.BEHIND: "Check this computer's clock, or choose another network address.",
+    witnesses.EVIDENCE_BROKEN: "Give the address of a node of this chain.",
+    witnesses.EVIDENCE_UNTRUSTED: "Get the hash of that block from a source you trust,"
+    " or give the address of a node.",
+    witnesses.EVIDENCE_OTHER_CHAIN: "Get a block hash of the issuer's own chain.",
 }
+#: Steps that cannot fail to be read for a reason.
+_NEVER: Final = frozenset(
+    {
+        # What is final stays so, however old the newest block is.
+        (StepName.ISSUER, witnesses.BEHIND),
+        (StepName.RECORD, witnesses.BEHIND),
+        # There it is a failure, and says which.
+        (StepName.RECORD, witnesses.EVIDENCE_BROKEN),
+    }
+)
+_BAD_EVIDENCE = "The evidence in the file does not hold"
+_OTHER_FILE = (
+    "Ask the holder for the original file, or refresh this one from a network address."
+)
 
 
 def _findings() -> dict[str, Finding]:
@@ -218,6 +237,9 @@ def _findings() -> dict[str, Finding]:
         "record.mismatch": Finding(_FAILED, "The blockchain record does not fit"),
         "record.other_registry": Finding(_FAILED, "The blockchain record does not fit"),
         "withdrawal.none": Finding(_PASSED, "The issuer has not withdrawn it"),
+        "withdrawal.as_of": Finding(
+            _NOTE, "Not withdrawn then; what came later cannot be seen offline"
+        ),
         "withdrawal.withdrawn": Finding(_FAILED, "The issuer has withdrawn it"),
         "withdrawal.no_issuer": Finding(
             Outcome.COULD_NOT_CHECK, _UNREAD[StepName.WITHDRAWAL]
@@ -233,10 +255,20 @@ def _findings() -> dict[str, Finding]:
             _NOTE, "Whether it was issued to the person before you was not asked"
         ),
     }
+    for fault in (
+        "malformed",
+        *Fault,
+        "too_old",
+        "mismatch",
+        "other_block",
+    ):
+        findings[f"record.evidence_{fault}"] = Finding(
+            _FAILED, _BAD_EVIDENCE, _OTHER_FILE
+        )
     for step, title in _UNREAD.items():
         for reason, advice in _REASONS.items():
-            if reason == witnesses.BEHIND and step is not StepName.WITHDRAWAL:
-                continue  # what is final stays so, however old the newest block is
+            if (step, reason) in _NEVER:
+                continue
             findings[f"{step}.{reason}"] = Finding(
                 Outcome.COULD_NOT_CHECK, title, advice
             )
@@ -382,9 +414,13 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class ReadBlock:
-    """A block that answers were read at, named with its chain: forks share their past."""
+    """
+    A block that answers were read at, named with its chain: forks share their past.
 
-    head: Tag
+    `head` is "finalized" or "latest" at a node, "evidence" in the file.
+    """
+
+    head: str
     chain: str
     block: Block
 
@@ -396,7 +432,7 @@ class ReadBlock:
     def to_json(self) -> dict[str, Json]:
         """Write the block."""
         return {
-            "head": self.head.value,
+            "head": self.head,
             "number": self.block.number,
             "block": self.name,
             "time": moment(self.block.time),
@@ -453,6 +489,8 @@ class Report:
     def heading(self) -> str:
         """The verdict in words, and who is the only one to say so."""
         heading = WORDINGS[self.verdict].heading
+        if self.verdict is Verdict.GENUINE_AS_OF:
+            heading = f"Genuine as of {', '.join(map(_day, self.read))}"
         if self.test:
             heading = f"TEST: {heading}"
         if self.according_to is not None:
@@ -543,6 +581,15 @@ class Report:
         if claims.source is not None:
             lines.append(f"  The file says: assessed by {claims.source}")
         return [*lines, ""]
+
+
+def _day(read: ReadBlock) -> str:
+    return moment(read.block.time).partition("T")[0]
+
+
+def sentence(error: Exception) -> str:
+    """An error's message with a full stop."""
+    return f"{str(error).rstrip('.')}."
 
 
 def moment(seconds: int) -> str:

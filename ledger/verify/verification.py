@@ -14,9 +14,10 @@ from ledger.core.credential import SignedCredential
 from ledger.core.durable import DurableCredential, parse_credential_file
 from ledger.core.open_badge import member_at, text_at
 from ledger.errors import MalformedError, ProofError
-from ledger.verify.home_chain import HomeChain, Subject, sentence
+from ledger.verify.checkpoints import Checkpoint
+from ledger.verify.home_chain import HomeChain, Subject
 from ledger.verify.networks import Network
-from ledger.verify.report import Claims, Report, Step, stopped_after
+from ledger.verify.report import Claims, Report, Step, sentence, stopped_after
 from ledger.verify.rpc import ChainReader
 from ledger.verify.trust import TrustList
 
@@ -29,6 +30,7 @@ def verify(  # noqa: PLR0913 - each is a decision of the verifier, passed by nam
     *,
     readers: Sequence[ChainReader],
     networks: Sequence[Network],
+    checkpoints: Sequence[Checkpoint] = (),
     trust: TrustList | None,
     now: datetime,
     email: str | None = None,
@@ -48,6 +50,7 @@ def verify(  # noqa: PLR0913 - each is a decision of the verifier, passed by nam
         _subject(content),
         readers=readers,
         networks=networks,
+        checkpoints=checkpoints,
         trust=trust,
         now=int(now.timestamp()),
     )

@@ -24,6 +24,12 @@ OTHER_CHAIN: Final = "other_chain"  #: right chain id, another first block
 NO_REGISTRY: Final = "no_registry"  #: the registry's code is not at its address
 DISAGREEMENT: Final = "disagreement"  #: two addresses answered differently
 BEHIND: Final = "behind"  #: the newest block is too old, or not born yet
+#: The reasons why the evidence in a file answers nothing, where no address is given.
+EVIDENCE_BROKEN: Final = "evidence_broken"  #: it does not hold
+EVIDENCE_UNTRUSTED: Final = "evidence_untrusted"  #: nobody vouches for its block
+EVIDENCE_OTHER_CHAIN: Final = (
+    "evidence_other_chain"  #: its block's hash was given for another chain
+)
 
 
 class Unsettled(ChainUnavailable):
@@ -130,6 +136,14 @@ class Witnesses:
             raise view
         return view
 
+    def block_at(self, number: int) -> Block:
+        """The block of that number, as all have it. Raises ChainUnavailable."""
+        return _agreed(
+            self.readers,
+            lambda reader: reader.block(number),
+            f"about block {number}",
+        )
+
     @property
     def read(self) -> tuple[tuple[Tag, Block], ...]:
         """The blocks read so far, finalized first."""
@@ -144,11 +158,7 @@ class Witnesses:
             (reader.block(tag) for reader in self.readers),
             key=lambda block: block.number,
         )
-        return _agreed(
-            self.readers,
-            lambda reader: reader.block(lowest.number),
-            f"about block {lowest.number}",
-        )
+        return self.block_at(lowest.number)
 
 
 def _agreed(

@@ -9,13 +9,16 @@ from typing import Any
 
 from ledger.core import registries
 from ledger.core.canonical import Json, encode_time
+from ledger.core.evidence import Evidence
 from ledger.core.issuer import IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.errors import ChainUnavailable
+from ledger.verify.checkpoints import Checkpoint, encode_checkpoints
 from ledger.verify.networks import Network, encode_networks
 from ledger.verify.rpc import RpcReader, Tag
 from ledger.verify.trust import Trusted, TrustList, encode_trust_list
 from ledger.verify.verification import verify
+from tests.registry_state import NEIGHBOURS, issuer_words, state_trie
 from tests.unit.verify.credentials import (
     BEGAN,
     EMAIL,
@@ -32,7 +35,16 @@ from tests.unit.verify.credentials import (
     signed,
     world,
 )
-from tests.unit.verify.fakes import NETWORK, FakeChain, answer_of
+from tests.unit.verify.fakes import NETWORK, FakeChain, FakeState, answer_of
+from tests.unit.verify.proofs import (
+    BLOCK,
+    checkpoint,
+    evidence_from,
+    header_at,
+    prove,
+    questions_of,
+    tamper,
+)
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "reports"
 BOARD = replace(REFERENCE, issuer_id=b"\x02" * 32)
@@ -50,6 +62,8 @@ class Case:
     now: datetime = NOW
     email: str | None = None
     others: Sequence[FakeChain] = ()
+    offline: bool = False
+    checkpoints: Sequence[Checkpoint] = ()
 
 
 class Recorder(RpcReader):
@@ -306,6 +320,238 @@ def not_yet_valid() -> Case:
     return Case(world(durable(signed(issued_at=NOW + timedelta(seconds=1)))))
 
 
+# ---------------------------------------------------------------- evidence
+
+
+def proven(*accreditors: IssuerReference) -> Case:
+    """A file with evidence of block 90, and the checkpoint of that block."""
+    w = world()
+    if accreditors:
+        pair = (BOARD.issuer_id, REFERENCE.issuer_id, PROFILE.hash)
+        w.chain.settled.endorsements[pair] = (BEGAN, 0, 0)
+    point = checkpoint(prove(w, accreditors=[each.issuer_id for each in accreditors]))
+    return Case(w, checkpoints=[point])
+
+
+def alone(made: Case) -> Case:
+    """The same without anybody to ask."""
+    return replace(made, offline=True)
+
+
+def after(change: Callable[[World], object]) -> Case:
+    """A file with evidence of what the chain holds after a change."""
+    w = world()
+    change(w)
+    return Case(w, checkpoints=[checkpoint(prove(w))])
+
+
+def damaged(change: Callable[[Evidence], Evidence]) -> Case:
+    """A file whose evidence was changed; its block is trusted all the same."""
+    made = proven()
+    evidence = change(evidence_in(made))
+    tamper(made.world, evidence)
+    return alone(made)
+
+
+def evidence_in(made: Case) -> Evidence:
+    evidence = made.world.file.proof.home.evidence
+    if evidence is None:
+        raise RuntimeError("this case has no evidence")
+    return evidence
+
+
+def of_state(state: FakeState, number: int = BLOCK) -> Case:
+    """Evidence of another state than the one in which the file is genuine."""
+    w = world()
+    header = header_at(state, number)
+    evidence = evidence_from(state, questions_of(w.file), header)
+    tamper(w, evidence)
+    return alone(Case(w, checkpoints=[checkpoint(evidence)]))
+
+
+@case
+def genuine_with_evidence() -> Case:
+    return proven()
+
+
+@case
+def genuine_offline_of_a_closed_issuer() -> Case:
+    def close(w: World) -> None:
+        w.issuer.closed_at, w.issuer.closed_for_good = T + 1, True
+
+    return alone(after(close))
+
+
+@case
+def genuine_as_of() -> Case:
+    return replace(alone(proven()), email=EMAIL)
+
+
+@case
+def genuine_as_of_by_endorsement() -> Case:
+    return replace(alone(proven(BOARD)), trust=BY_BOARD)
+
+
+@case
+def genuine_as_of_with_a_successor() -> Case:
+    def close(w: World) -> None:
+        w.issuer.closed_at = T + 1
+
+    return alone(after(close))
+
+
+@case
+def genuine_as_of_on_a_test_network() -> Case:
+    return replace(alone(proven()), network=replace(NETWORK, test=True))
+
+
+@case
+def unknown_issuer_offline() -> Case:
+    return replace(alone(proven()), trust=BY_BOARD)
+
+
+@case
+def withdrawn_offline() -> Case:
+    return alone(after(lambda w: w.issuer.revoked.add(INDEX)))
+
+
+@case
+def contradicted_key_compromised_offline() -> Case:
+    window = (BEGAN, 0, T, 1)
+    return alone(after(lambda w: w.issuer.keys.update({KEY.public.key_id: window})))
+
+
+@case
+def contradicted_evidence_malformed() -> Case:
+    return damaged(lambda whole: replace(whole, header=whole.header[:-1]))
+
+
+@case
+def contradicted_evidence_in_another_order() -> Case:
+    return damaged(lambda whole: replace(whole, nodes=whole.nodes[::-1]))
+
+
+@case
+def contradicted_evidence_incomplete() -> Case:
+    return damaged(lambda whole: replace(whole, nodes=whole.nodes[:-1]))
+
+
+@case
+def contradicted_evidence_surplus() -> Case:
+    return damaged(lambda whole: replace(whole, nodes=(*whole.nodes, b"\x80")))
+
+
+@case
+def contradicted_evidence_stitched() -> Case:
+    """The state before the withdrawal under the header after it."""
+    made = proven()
+    made.world.issuer.revoked.add(INDEX)
+    header = header_at(made.world.chain.settled)
+    tamper(made.world, replace(evidence_in(made), header=header.raw))
+    return alone(made)
+
+
+@case
+def contradicted_evidence_elsewhere() -> Case:
+    """True, and of this block: about another sealed root."""
+    w = world()
+    state, other = w.chain.settled, b"\x77" * 32
+    state.anchors[other] = (T, 50)
+    questions = replace(questions_of(w.file), sealed_root=other)
+    evidence = evidence_from(state, questions, header_at(state))
+    tamper(w, evidence)
+    return alone(Case(w, checkpoints=[checkpoint(evidence)]))
+
+
+@case
+def contradicted_evidence_of_a_lookalike() -> Case:
+    """The genuine code at another address, over a storage in which nothing is withdrawn."""
+    w = world()
+    address, words = "0x" + "1a" * 20, issuer_words(w.chain.settled)
+    w.issuer.revoked.add(INDEX)
+    genuine = state_trie(w.chain.settled).contracts[registries.ISSUER_REGISTRY]
+    copy = replace(genuine, storage=words)
+    trie = state_trie(w.chain.settled, others=NEIGHBOURS | {address: copy})
+    questions = replace(questions_of(w.file), issuer_registry=address)
+    evidence = evidence_from(trie, questions, header_at(trie))
+    tamper(w, evidence)
+    return alone(Case(w, checkpoints=[checkpoint(evidence)]))
+
+
+@case
+def contradicted_evidence_no_registry() -> Case:
+    w = world()
+    trie = state_trie(w.chain.settled, issuer_code=b"\x09" * 32)
+    questions = questions_of(w.file)
+    nodes = dict.fromkeys(
+        [
+            *trie.proof(questions.anchor_registry, questions.anchor_slots()).pool,
+            *trie.proof(questions.issuer_registry, questions.issuer_slots()).pool,
+        ]
+    )
+    evidence = Evidence(header_at(trie).raw, tuple(nodes))
+    tamper(w, evidence)
+    return alone(Case(w, checkpoints=[checkpoint(evidence)]))
+
+
+@case
+def contradicted_evidence_too_old() -> Case:
+    return of_state(replace(world().chain.settled, anchors={}), number=49)
+
+
+@case
+def contradicted_evidence_mismatch() -> Case:
+    return of_state(replace(world().chain.settled, anchors={}))
+
+
+@case
+def contradicted_evidence_other_block() -> Case:
+    """A stale header: the node has another block of that number."""
+    made = proven()
+    made.world.chain.headers.clear()
+    return replace(made, checkpoints=())
+
+
+@case
+def incomplete_nobody_to_ask() -> Case:
+    return replace(alone(proven()), checkpoints=())
+
+
+@case
+def incomplete_evidence_untrusted() -> Case:
+    made = alone(proven())
+    return replace(
+        made, checkpoints=[replace(made.checkpoints[0], block_hash=b"\x0f" * 32)]
+    )
+
+
+@case
+def incomplete_evidence_other_chain() -> Case:
+    made = alone(proven())
+    return replace(made, checkpoints=[replace(made.checkpoints[0], chain_id=1)])
+
+
+@case
+def incomplete_no_evidence_offline() -> Case:
+    made = alone(proven())
+    return replace(made, data=made.world.file.credential.data)
+
+
+@case
+def incomplete_withdrawn_by_the_evidence_only() -> Case:
+    """The node lies about the withdrawal."""
+    made = after(lambda w: w.issuer.revoked.add(INDEX))
+    made.world.issuer.revoked.clear()
+    return made
+
+
+@case
+def incomplete_trusted_block_disputed() -> Case:
+    made = proven()
+    made.world.chain.headers.clear()
+    return made
+
+
 def files() -> dict[str, bytes]:
     """Every file by its path below FOLDER."""
     code = {address: f"0x{text.hex()}" for address, text in FakeChain().code_of.items()}
@@ -317,12 +563,14 @@ def files() -> dict[str, bytes]:
 
 
 def _case_files(made: Case) -> dict[str, bytes]:
-    readers = [Recorder(chain) for chain in (made.world.chain, *made.others)]
+    asked = () if made.offline else (made.world.chain, *made.others)
+    readers = [Recorder(chain) for chain in asked]
     data = made.world.data if made.data is None else made.data
     report = verify(
         data,
         readers=readers,
         networks=[made.network],
+        checkpoints=made.checkpoints,
         trust=made.trust,
         now=made.now,
         email=made.email,
@@ -344,6 +592,8 @@ def _case_files(made: Case) -> dict[str, bytes]:
     }
     if made.trust is not None:
         written["trust.json"] = encode_trust_list(made.trust)
+    if made.checkpoints:
+        written["checkpoints.json"] = encode_checkpoints(made.checkpoints)
     return written
 
 
@@ -357,9 +607,9 @@ _README = b"""\
 One folder for each check. The verifier is given:
 
 * `file`: the credential file,
-* `networks.json`, and `trust.json` where there is one,
+* `networks.json`, and `trust.json` and `checkpoints.json` where there are such,
 * `given.json`: the time `now`, the e-mail address that is asked about (or null), and for each RPC address what a node
-  there answers: JSON-RPC method, params, and result or error. `eth_getCode` that is not listed is answered from
+  there answers (no address at all: nobody is asked): JSON-RPC method, params, and result or error. `eth_getCode` that is not listed is answered from
   `code.json`; whatever else is not listed is answered by an error.
 
 and must come to `report.json`; `report.txt` is the same report for a person. Of `report.json` the verdict, the code and

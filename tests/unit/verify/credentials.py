@@ -23,6 +23,7 @@ from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof
+from ledger.verify.checkpoints import Checkpoint
 from ledger.verify.networks import Network
 from ledger.verify.report import Report
 from ledger.verify.trust import Trusted, TrustList
@@ -120,6 +121,7 @@ class World:
         *,
         readers: Sequence[FakeChain] | None = None,
         networks: Sequence[Network] = (NETWORK,),
+        checkpoints: Sequence[Checkpoint] = (),
         trust: TrustList | None = LISTED,
         now: datetime = NOW,
         email: str | None = None,
@@ -128,6 +130,7 @@ class World:
             self.data if data is None else data,
             readers=[self.chain] if readers is None else readers,
             networks=networks,
+            checkpoints=checkpoints,
             trust=trust,
             now=now,
             email=email,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.core import canonical
+from ledger.verify.checkpoints import encode_checkpoints
 from ledger.verify.command import run
 from ledger.verify.networks import encode_networks
 from ledger.verify.trust import encode_trust_list
@@ -25,6 +26,7 @@ from tests.unit.verify.credentials import (
     world,
 )
 from tests.unit.verify.fakes import NETWORK, FakeChain, RpcServer, served
+from tests.unit.verify.proofs import checkpoint, prove
 
 ROOT = Path(__file__).parents[3]
 
@@ -319,3 +321,65 @@ def test_a_terminal_without_the_signs_gets_escapes_and_no_traceback(
 
     assert code == 0
     assert b"\\u2713 The file is a credential" in raw.getvalue()
+
+
+# ---------------------------------------------------------------- offline
+
+
+def test_one_trusted_block_is_enough_and_no_address_is_asked(desk: Desk) -> None:
+    point = checkpoint(prove(desk.world))
+    file = desk.file("ada.json", desk.world.data)
+    listed = desk.file("points.json", encode_checkpoints([point]))
+    options = desk.options()[2:]
+
+    for trusted in (["--block-hash", point.text], ["--checkpoints", listed]):
+        code, out, err = desk.run(file, *options, *trusted)
+        assert (code, err) == (3, "")
+        assert out.startswith(f"{file}: Genuine as of 2026-07-01\n")
+        assert (
+            f"  Read at evidence block 90 of 2026-07-01T08:15:00Z, {point.text}" in out
+        )
+        assert "Read from" not in out
+    assert desk.server.requests == []
+
+
+def test_several_blocks_are_trusted_together(desk: Desk) -> None:
+    point = checkpoint(prove(desk.world))
+    file = desk.file("ada.json", desk.world.data)
+    other = replace(point, block_hash=b"\x01" * 32)
+    listed = desk.file("points.json", encode_checkpoints([other]))
+    options = [file, *desk.options()[2:]]
+
+    assert desk.run(*options, "--checkpoints", listed)[0] == 2
+    both = ["--checkpoints", listed, "--block-hash", point.text]
+    assert desk.run(*options, *both, "--block-hash", other.text)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0x" + "01" * 32, "eip155:<chain id>"),
+        ("eip155:1:0x" + "AB" * 32, "eip155:<chain id>"),
+        ("eip155:01:0x" + "ab" * 32, "eip155:<chain id>"),
+        ("eip155:1:0x" + "ab" * 31, "eip155:<chain id>"),
+        ("eip155:9999999999999999:0x" + "ab" * 32, "2^53"),
+    ],
+)
+def test_a_block_without_its_chain_is_wrong_usage(
+    desk: Desk, text: str, reason: str
+) -> None:
+    file = desk.file("ada.json", desk.world.data)
+    code, out, err = desk.run(file, "--block-hash", text)
+
+    assert (code, out) == (64, "")
+    assert "--block-hash: " in err
+    assert reason in err
+
+
+def test_a_list_of_checkpoints_that_is_none_is_wrong_usage(desk: Desk) -> None:
+    file = desk.file("ada.json", desk.world.data)
+    listed = desk.file("points.json", b"{}")
+    code, _, err = desk.run(file, "--checkpoints", listed)
+
+    assert code == 64
+    assert f"{listed}: checkpoints file.checkpoints: missing" in err

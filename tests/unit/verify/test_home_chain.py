@@ -82,7 +82,14 @@ def check(
     networks: Sequence[Network] = (NETWORK,),
     now: int = NEWEST + 5,
 ) -> Checked:
-    home = HomeChain(subject, readers=chains, networks=networks, trust=trust, now=now)
+    home = HomeChain(
+        subject,
+        readers=chains,
+        networks=networks,
+        checkpoints=(),
+        trust=trust,
+        now=now,
+    )
     record = home.record()
     issuer = home.issuer()
     return Checked(record, issuer, home.withdrawal(), home)

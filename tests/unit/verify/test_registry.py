@@ -6,17 +6,11 @@ from dataclasses import replace
 import pytest
 
 from ledger.core import registries
+from ledger.core.evidence import AnchorSlot, Endorsement
 from ledger.core.issuer import IssuerReference, KeyWindow
 from ledger.core.keys import keccak256
 from ledger.errors import ChainUnavailable
-from ledger.verify.registry import (
-    AnchorSlot,
-    Endorsement,
-    read_anchor,
-    read_endorsement,
-    read_issuer,
-    read_profile_time,
-)
+from ledger.verify.registry import CalledRegistries
 from ledger.verify.witnesses import View
 from tests.unit.verify.fakes import NETWORK, FakeChain, FakeIssuer, FakeState
 
@@ -38,9 +32,9 @@ STATE = FakeState(
 )
 
 
-def view(state: FakeState = STATE, **changes: Callable[..., bytes]) -> View:
+def view(state: FakeState = STATE, **changes: Callable[..., bytes]) -> CalledRegistries:
     chain = FakeChain(state, **changes)  # type: ignore[arg-type]
-    return View(NETWORK, [chain], chain.block(100))
+    return CalledRegistries(View(NETWORK, [chain], chain.block(100)))
 
 
 @pytest.mark.parametrize(
@@ -62,25 +56,25 @@ def test_selectors_are_those_of_the_signatures(
 
 
 def test_an_anchor_is_read_with_time_and_block() -> None:
-    assert read_anchor(view(), ROOT) == AnchorSlot(time=500, block_number=50)
-    assert read_anchor(view(), KEY) is None
+    assert view().anchor(ROOT) == AnchorSlot(time=500, block_number=50)
+    assert view().anchor(KEY) is None
 
 
 def test_check_answers_issuer_key_and_status_bit_at_once() -> None:
-    state = read_issuer(view(), SCHOOL, KEY, 258)
+    state = view().issuer(SCHOOL, KEY, 258)
 
     assert state.registered_at == 10
     assert state.closed_at == 90
     assert state.closed_for_good
     assert state.window == KeyWindow(20, 80, 70, 90)
     assert state.revoked
-    assert not read_issuer(view(), SCHOOL, KEY, 257).revoked
+    assert not view().issuer(SCHOOL, KEY, 257).revoked
 
 
 def test_zero_means_never_and_not_the_first_of_january_1970() -> None:
     open_issuer = replace(ISSUER, closed_at=0, keys={KEY: (20, 0, 0, 1)})
-    state = read_issuer(
-        view(FakeState(issuers={SCHOOL.issuer_id: open_issuer})), SCHOOL, KEY, 0
+    state = view(FakeState(issuers={SCHOOL.issuer_id: open_issuer})).issuer(
+        SCHOOL, KEY, 0
     )
 
     assert state.closed_at is None
@@ -88,7 +82,7 @@ def test_zero_means_never_and_not_the_first_of_january_1970() -> None:
 
 
 def test_who_was_never_registered_has_no_window() -> None:
-    state = read_issuer(view(), BOARD, KEY, 0)
+    state = view().issuer(BOARD, KEY, 0)
 
     assert state.registered_at is None
     assert state.window is None
@@ -98,15 +92,15 @@ def test_a_revoking_key_is_no_signing_key() -> None:
     revoker = replace(ISSUER, keys={KEY: (20, 0, 0, registries.REVOKING_ROLE)})
     state = FakeState(issuers={SCHOOL.issuer_id: revoker})
 
-    assert read_issuer(view(state), SCHOOL, KEY, 0).window is None
+    assert view(state).issuer(SCHOOL, KEY, 0).window is None
 
 
 def test_profile_and_endorsement() -> None:
-    assert read_profile_time(view(), SCHOOL, PROFILE) == 30
-    assert read_profile_time(view(), SCHOOL, ROOT) is None
+    assert view().profile_time(SCHOOL, PROFILE) == 30
+    assert view().profile_time(SCHOOL, ROOT) is None
     expected = Endorsement(40, 60, 55)
-    assert expected == read_endorsement(view(), BOARD, SCHOOL, PROFILE)
-    assert read_endorsement(view(), SCHOOL, BOARD, PROFILE) is None
+    assert expected == view().endorsement(BOARD, SCHOOL, PROFILE)
+    assert view().endorsement(SCHOOL, BOARD, PROFILE) is None
 
 
 @pytest.mark.parametrize(
@@ -156,7 +150,7 @@ def test_a_number_too_large_for_its_type_is_no_answer(
     position: int, value: int
 ) -> None:
     with pytest.raises(ChainUnavailable, match="out of range"):
-        read_issuer(view(distort=at(position, value)), SCHOOL, KEY, 0)
+        view(distort=at(position, value)).issuer(SCHOOL, KEY, 0)
 
 
 @pytest.mark.parametrize("length", [0, 1, 319, 321, 352])
@@ -164,11 +158,11 @@ def test_an_answer_of_another_length_is_no_answer(length: int) -> None:
     short = view(distort=lambda _d, _b, answer: (answer * 2)[:length])
 
     with pytest.raises(ChainUnavailable, match=f"{length} bytes instead of 320"):
-        read_issuer(short, SCHOOL, KEY, 0)
+        short.issuer(SCHOOL, KEY, 0)
 
 
 def test_anchor_numbers_have_64_bits() -> None:
     with pytest.raises(ChainUnavailable):
-        read_anchor(view(distort=at(0, 2**64)), ROOT)
+        view(distort=at(0, 2**64)).anchor(ROOT)
     with pytest.raises(ChainUnavailable):
-        read_anchor(view(distort=at(1, 2**64)), ROOT)
+        view(distort=at(1, 2**64)).anchor(ROOT)

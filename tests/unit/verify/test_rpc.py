@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from ledger.core import registries
 from ledger.errors import ChainUnavailable, SettingError
-from ledger.verify.registry import read_anchor
+from ledger.verify.registry import CalledRegistries
 from ledger.verify.rpc import MAX_ANSWER, MAX_FAILURES, Block, RpcReader, Tag
 from ledger.verify.witnesses import View
 from tests.unit.verify.fakes import (
@@ -52,7 +52,7 @@ def test_an_honest_server_gives_the_same_answers_as_the_chain_behind_it() -> Non
         code = reader.code(registries.ANCHOR_REGISTRY, 100)
         assert code == chain.code_of[registries.ANCHOR_REGISTRY]
         assert reader.code("0x" + "9" * 40, 100) == b""
-        slot = read_anchor(View(NETWORK, [reader], reader.block(100)), ROOT)
+        slot = CalledRegistries(View(NETWORK, [reader], reader.block(100))).anchor(ROOT)
         assert slot is not None
         assert (slot.time, slot.block_number) == (1_000_500, 50)
 

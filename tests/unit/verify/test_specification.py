@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.verify.checkpoints import parse_checkpoints
 from ledger.verify.home_chain import MAX_BEHIND
 from ledger.verify.networks import BUILT_IN, Network, parse_networks
 from ledger.verify.report import FINDINGS, WORDINGS, StepName
@@ -35,6 +36,13 @@ def test_example_networks_file_is_the_built_in_entry() -> None:
     networks, _ = blocks(NETWORKS_AND_TRUST, "json")
 
     assert parse_networks(networks.encode()) == BUILT_IN[:1]
+
+
+def test_example_checkpoints_file_is_read() -> None:
+    (example,) = blocks((SPEC / "checkpoints.md").read_text(), "json")
+
+    (point,) = parse_checkpoints(example.encode())
+    assert (point.chain_id, point.block_number) == (1, 23_000_000)
 
 
 def test_example_trust_list_is_read() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.core import registries
 from ledger.errors import ChainUnavailable
-from ledger.verify.registry import read_anchor
+from ledger.verify.registry import CalledRegistries
 from ledger.verify.rpc import Tag
 from ledger.verify.witnesses import Unsettled, Witnesses, code_of
 from tests.unit.verify.fakes import NETWORK, FakeChain, FakeState
@@ -21,13 +21,13 @@ def chain(name: str = "a.example", **changes: Any) -> FakeChain:
 
 def failure_of(*readers: FakeChain, tag: Tag = Tag.FINALIZED) -> ChainUnavailable:
     with pytest.raises(ChainUnavailable) as failure:
-        read_anchor(Witnesses.gather(NETWORK, readers).view(tag), ROOT)
+        CalledRegistries(Witnesses.gather(NETWORK, readers).view(tag)).anchor(ROOT)
     return failure.value
 
 
 def test_two_that_agree_answer_as_one() -> None:
     witnesses = Witnesses.gather(NETWORK, [chain(), chain("b.example")])
-    slot = read_anchor(witnesses.view(Tag.FINALIZED), ROOT)
+    slot = CalledRegistries(witnesses.view(Tag.FINALIZED)).anchor(ROOT)
 
     assert slot is not None
     assert slot.block_number == 50
@@ -49,7 +49,7 @@ def test_every_read_of_one_view_is_at_one_block_even_when_the_head_moves() -> No
     moving = chain()
     view = Witnesses.gather(NETWORK, [moving]).view(Tag.LATEST)
     moving.latest += 5
-    read_anchor(view, ROOT)
+    CalledRegistries(view).anchor(ROOT)
     calls = {line for line in moving.asked if line.startswith(("call", "code"))}
 
     assert {line.rpartition(" ")[2] for line in calls} == {"110"}
