@@ -2,24 +2,21 @@
 A chain in memory with the contract of a node, for tests of everything that uses one.
 
 It pools and replaces transactions as geth does, mines, finalizes two blocks behind the head,
-and can be reorganised. Of the registries it knows what the ledger sends and reads first:
-anchor, register, addKey, revoke and close, and their views. Sends can be broken before and after
-they happened, reads can fail: what is not broken on purpose behaves.
+and can be reorganised. Both registries are there (memory_registries.py), and their storage
+stands under the state root of real headers, so it proves what it says. Sends can be broken before
+and after they happened, reads can fail: what is not broken on purpose behaves.
 """
 
-import hashlib
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import cast
 
-from eth_abi.abi import decode, encode
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from eth_keys.datatypes import Signature
-from eth_keys.exceptions import BadSignature
 from hexbytes import HexBytes
 
-from ledger.chain.acts import FORMS, REVOKING, ActKind, Domain, digest
+from ledger.chain.memory_registries import MemoryRegistries, Moment
 from ledger.chain.node import (
     Block,
     BlockTag,
@@ -29,8 +26,10 @@ from ledger.chain.node import (
     SendOutcome,
     classify,
 )
+from ledger.chain.state import StateTrie, make_header
+from ledger.core.account import AccountProof
+from ledger.core.header import BlockHeader
 from ledger.core.keys import keccak256
-from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_ID_TAG, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable
 
 GENESIS_TIME = 1_700_000_000
@@ -39,22 +38,11 @@ _TRANSFER_GAS = 21_000
 
 
 @dataclass
-class _Issuer:
-    controller: str
-    recovery: bytes
-    registered_at: int
-    keys: dict[bytes, tuple[int, int, int, int]] = field(default_factory=dict)
-    status: dict[int, int] = field(default_factory=dict)
-    closed_at: int = 0
-
-
-@dataclass
 class _State:
     """The world after a block."""
 
     nonces: dict[str, int] = field(default_factory=dict)
-    anchors: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    issuers: dict[bytes, _Issuer] = field(default_factory=dict)
+    registries: MemoryRegistries = field(default_factory=MemoryRegistries)
 
 
 @dataclass(frozen=True)
@@ -78,10 +66,8 @@ class _Block:
     header: Block
     state: _State
     transactions: dict[bytes, tuple[_Transaction, bool]]
-
-
-class _Revert(Exception):  # noqa: N818 - what the EVM calls it
-    """The transaction is mined with status 0."""
+    trie: StateTrie
+    raw: BlockHeader
 
 
 class MemoryChain:
@@ -95,10 +81,8 @@ class MemoryChain:
         self._seed = seed
         self._forks = 0
         self._pool: dict[tuple[str, int], _Transaction] = {}
-        genesis = Block(
-            0, hashlib.sha256(b"genesis" + seed).digest(), GENESIS_TIME, 10**9
-        )
-        self._blocks = [_Block(genesis, _State(), {})]
+        self._blocks: list[_Block] = []
+        self._append(_State(), {}, GENESIS_TIME, 10**9)
         #: Every transaction in a block goes in as it comes; off: until `mine`.
         self.automine = False
         #: The base fee of the next blocks.
@@ -114,6 +98,8 @@ class MemoryChain:
         self.break_after_send = 0
         #: Break so many reads; -1: the node is away.
         self.broken_reads = 0
+        #: For how many of the newest blocks it proves state; 0: for none.
+        self.proven_blocks = 128
         #: Answer so many receipts with "none".
         self.null_receipts = 0
         #: Answer sends with these words, one after the other, and do nothing.
@@ -171,17 +157,10 @@ class MemoryChain:
         """The views that the ledger reads. Raises ChainRejected for any other."""
         self._read()
         state = self._at(tag).state
-        selector, words = data[:4], data[4:]
-        if to == ANCHOR_REGISTRY and selector == _selector("anchoredAt(bytes32)"):
-            moment, number = state.anchors.get(words, (0, 0))
-            return encode(["uint64", "uint64"], [moment, number])
-        if to == ISSUER_REGISTRY and selector == _selector("issuer(bytes32)"):
-            return _issuer_view(state.issuers.get(words))
-        if to == ISSUER_REGISTRY and selector == _selector("key(bytes32,bytes32)"):
-            issuer = state.issuers.get(words[:32])
-            key = issuer.keys.get(words[32:]) if issuer else None
-            return encode(["uint40", "uint40", "uint40", "uint8"], key or (0, 0, 0, 0))
-        raise ChainRejected(f"{to} refuses the call")
+        answer = state.registries.view(to, data)
+        if answer is None:
+            raise ChainRejected(f"{to} refuses the call")
+        return answer
 
     def receipt(self, tx_hash: bytes) -> Receipt | None:
         """The receipt of a transaction in a canonical block."""
@@ -202,6 +181,19 @@ class MemoryChain:
                     gas_used=transaction.gas,
                 )
         return None
+
+    def header(self, number: int) -> BlockHeader:
+        """A block's whole header. Raises ChainUnavailable if there is none."""
+        self._read()
+        return self._at(number).raw
+
+    def proof(self, address: str, slots: Sequence[bytes], number: int) -> AccountProof:
+        """Proofs out of the state after a block, as long as it is one of the newest."""
+        self._read()
+        block = self._at(number)
+        if number <= len(self._blocks) - 1 - self.proven_blocks:
+            raise ChainUnavailable(f"memory does not prove block {number} any more")
+        return block.trie.proof(address, slots)
 
     def send(self, raw: bytes) -> SendAnswer:
         """Pool signed bytes by geth's rules; the words of a refusal are geth's."""
@@ -314,33 +306,52 @@ class MemoryChain:
         parent = self._blocks[-1]
         number = parent.header.number + 1
         moment = parent.header.time + BLOCK_SECONDS
-        name = b"%d/%d/" % (number, self._forks) + self._seed + parent.header.hash
-        header = Block(number, hashlib.sha256(name).digest(), moment, self.base_fee)
-        block = _Block(header, deepcopy(parent.state), {})
+        state, done = deepcopy(parent.state), dict[bytes, tuple[_Transaction, bool]]()
         for transaction in sorted(self._pool.values(), key=lambda each: each.nonce):
-            count = block.state.nonces.get(transaction.sender, 0)
-            if transaction.nonce == count and transaction.fee_cap >= header.base_fee:
-                block.state.nonces[transaction.sender] = count + 1
-                block.transactions[transaction.hash] = (
-                    transaction,
-                    self._execute(block.state, transaction, header),
-                )
+            count = state.nonces.get(transaction.sender, 0)
+            if transaction.nonce == count and transaction.fee_cap >= self.base_fee:
+                state.nonces[transaction.sender] = count + 1
+                succeeded = self._execute(state, transaction, Moment(number, moment))
+                done[transaction.hash] = transaction, succeeded
         self._pool = {
             slot: each
             for slot, each in self._pool.items()
-            if each.nonce >= block.state.nonces.get(each.sender, 0)
+            if each.nonce >= state.nonces.get(each.sender, 0)
         }
-        self._blocks.append(block)
+        self._append(state, done, moment, self.base_fee)
 
-    def _execute(self, state: _State, transaction: _Transaction, header: Block) -> bool:
-        try:
-            if transaction.to == ANCHOR_REGISTRY:
-                _anchor(state, transaction.data, header)
-            elif transaction.to == ISSUER_REGISTRY:
-                _issuer_act(state, transaction.data, header, self._chain_id)
-        except _Revert:
-            return False
-        return True
+    def _append(
+        self,
+        state: _State,
+        transactions: dict[bytes, tuple[_Transaction, bool]],
+        moment: int,
+        base_fee: int,
+    ) -> None:
+        """Put a block behind the newest one, over a real header."""
+        number = len(self._blocks)
+        parent = self._blocks[-1] if self._blocks else None
+        # Most blocks change nothing in the registries: then the trie is the same.
+        trie = (
+            parent.trie
+            if parent is not None and parent.state.registries == state.registries
+            else state.registries.trie()
+        )
+        raw = make_header(
+            parent.header.hash if parent is not None else bytes(32),
+            trie.root,
+            number=number,
+            time=moment,
+            extra=b"%d/" % self._forks + self._seed,
+        )
+        header = Block(number, raw.hash, moment, base_fee)
+        self._blocks.append(_Block(header, state, transactions, trie, raw))
+
+    def _execute(
+        self, state: _State, transaction: _Transaction, moment: Moment
+    ) -> bool:
+        return state.registries.execute(
+            transaction.to, transaction.data, moment, self._chain_id
+        )
 
 
 def _outbids(new: _Transaction, old: _Transaction) -> bool:
@@ -362,117 +373,3 @@ def _decode(raw: bytes) -> _Transaction:
         tip=cast("int", fields["maxPriorityFeePerGas"]),
         fee_cap=cast("int", fields["maxFeePerGas"]),
     )
-
-
-def _selector(call: str) -> bytes:
-    return keccak256(call.encode())[:4]
-
-
-def _anchor(state: _State, data: bytes, header: Block) -> None:
-    if data[:4] == _selector("anchor(bytes32)") and len(data) == 36:
-        state.anchors.setdefault(data[4:], (header.time, header.number))
-    elif len(data) == 32:
-        state.anchors.setdefault(data, (header.time, header.number))
-    else:
-        raise _Revert
-
-
-def _issuer_act(state: _State, data: bytes, header: Block, chain_id: int) -> None:
-    domain = Domain(chain_id, ISSUER_REGISTRY)
-    if data[:4] == _selector("register(address,bytes32,bytes32,bytes32)"):
-        _register(state, data[4:], header, chain_id)
-    elif data[:4] == _selector(FORMS[ActKind.ADD_KEY].call):
-        _add_key(state, data[4:], header, domain)
-    elif data[:4] == _selector(FORMS[ActKind.REVOKE].call):
-        _revoke(state, data[4:], header, domain)
-    elif data[:4] == _selector(FORMS[ActKind.CLOSE].call):
-        _close(state, data[4:], header, domain)
-    else:
-        raise _Revert
-
-
-def _register(state: _State, words: bytes, header: Block, chain_id: int) -> None:
-    types = ["address", "bytes32", "bytes32", "bytes32"]
-    controller, recovery, profile, salt = decode(types, words)
-    preimage = encode(
-        ["bytes32", "uint256", *types],
-        [keccak256(ISSUER_ID_TAG), chain_id, controller, recovery, profile, salt],
-    )
-    issuer = _Issuer(str(controller).lower(), recovery, header.time)
-    state.issuers.setdefault(keccak256(preimage), issuer)
-
-
-def _add_key(state: _State, words: bytes, header: Block, domain: Domain) -> None:
-    form = FORMS[ActKind.ADD_KEY]
-    issuer_id, key, role, until, deadline, signature = decode(form.call_types, words)
-    issuer = _open_request(state, issuer_id, deadline, header)
-    request = digest(domain, ActKind.ADD_KEY, [issuer_id, key, role, until, deadline])
-    if _signer(request, signature) != issuer.controller:
-        raise _Revert
-    issuer.keys.setdefault(key, (header.time, until, 0, role))
-
-
-def _revoke(state: _State, words: bytes, header: Block, domain: Domain) -> None:
-    form = FORMS[ActKind.REVOKE]
-    issuer_id, word, mask, signer, deadline, signature = decode(form.call_types, words)
-    issuer = _open_request(state, issuer_id, deadline, header)
-    request = digest(domain, ActKind.REVOKE, [issuer_id, word, mask, 0, deadline])
-    key = bytes.fromhex(signer.removeprefix("0x")).rjust(32, b"\0")
-    if (
-        _signer(request, signature) != signer
-        or issuer.keys.get(key, (0,) * 4)[3] != REVOKING
-    ):
-        raise _Revert
-    issuer.status[word] = issuer.status.get(word, 0) | mask
-
-
-def _close(state: _State, words: bytes, header: Block, domain: Domain) -> None:
-    form = FORMS[ActKind.CLOSE]
-    issuer_id, successor, statement, signer, deadline, signature = decode(
-        form.call_types, words
-    )
-    issuer = _open_request(state, issuer_id, deadline, header)
-    values = [issuer_id, successor, statement, deadline]
-    committed = keccak256(encode(["address"], [signer]))
-    request = digest(domain, ActKind.CLOSE, values)
-    if issuer.recovery != committed or _signer(request, signature) != signer:
-        raise _Revert
-    issuer.closed_at = header.time
-
-
-def _open_request(
-    state: _State, issuer_id: bytes, deadline: int, header: Block
-) -> _Issuer:
-    issuer = state.issuers.get(issuer_id)
-    if issuer is None or issuer.closed_at or deadline < header.time:
-        raise _Revert
-    return issuer
-
-
-def _signer(request: bytes, signature: bytes) -> str:
-    try:
-        # Ethereum writes the recovery bit as 27 or 28, eth_keys as 0 or 1.
-        signed = Signature(signature[:64] + bytes([signature[64] - 27]))
-        key = signed.recover_public_key_from_msg_hash(request)
-    except (BadSignature, ValueError, IndexError) as error:
-        raise _Revert from error
-    return str(key.to_address()).lower()
-
-
-def _issuer_view(issuer: _Issuer | None) -> bytes:
-    types = ["address", "uint40", "uint40", "bool", *["bytes32"] * 4, "uint64"]
-    nothing = bytes(32)
-    if issuer is None:
-        values = ["0x" + "00" * 20, 0, 0, False, *[nothing] * 4, 0]
-    else:
-        recorded, closed = issuer.registered_at, issuer.closed_at
-        values = [
-            issuer.controller,
-            recorded,
-            closed,
-            bool(closed),
-            issuer.recovery,
-            *[nothing] * 3,
-            0,
-        ]
-    return encode(types, values)

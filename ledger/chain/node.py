@@ -7,6 +7,7 @@ the path of an RPC address often is an access key.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, Protocol, TypeAlias, cast
@@ -18,7 +19,9 @@ from web3 import HTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
 
+from ledger.core.account import AccountProof
 from ledger.core.canonical import Json, parse_object
+from ledger.core.header import BlockHeader, rebuild_header
 from ledger.core.registries import ANCHOR_REGISTRY_CODE_HASH, ISSUER_REGISTRY_CODE_HASH
 from ledger.errors import ChainRejected, ChainUnavailable, MalformedError, SettingError
 
@@ -124,6 +127,20 @@ class ChainNode(Protocol):
 
         An answer that contradicts itself (another transaction's receipt, a block that is not
         at its height) raises ChainUnavailable.
+        """
+        ...
+
+    def header(self, number: int) -> BlockHeader:
+        """A block's whole header, whose hash is the block's.
+
+        Raises ChainRejected if this chain's headers have fields that are not known here.
+        """
+        ...
+
+    def proof(self, address: str, slots: Sequence[bytes], number: int) -> AccountProof:
+        """The nodes that prove an account and slots of it at a block; nothing is checked yet.
+
+        Nodes keep what it takes for the newest blocks alone: then ChainUnavailable.
         """
         ...
 
@@ -390,6 +407,32 @@ class Node:
             data=self._bytes(transaction.get("input"), method),
             gas_used=self._number(answer.get("gasUsed"), method),
         )
+
+    def header(self, number: int) -> BlockHeader:
+        """A block's whole header. Raises ChainUnavailable, ChainRejected for foreign fields."""
+        method = "eth_getBlockByNumber"
+        answer = self._read(method, [_tag(number), False])
+        if not isinstance(answer, dict):
+            raise ChainUnavailable(f"{self.name} has no block {number}")
+        block_hash = self._bytes(answer.get("hash"), method, 32)
+        try:
+            header = rebuild_header(answer, block_hash)
+        except MalformedError as error:
+            raise ChainRejected(f"{self.name}: block {number}: {error}") from error
+        if header.number != number:
+            raise ChainUnavailable(
+                f"{self.name} gave block {header.number} for block {number}"
+            )
+        return header
+
+    def proof(self, address: str, slots: Sequence[bytes], number: int) -> AccountProof:
+        """Ask eth_getProof. Raises ChainUnavailable."""
+        method = "eth_getProof"
+        answer = self._read(method, [address, [_hex(s) for s in slots], _tag(number)])
+        try:
+            return AccountProof.from_rpc(answer, slots)
+        except MalformedError as error:
+            raise ChainUnavailable(f"{self.name}: {error}") from error
 
     def send(self, raw: bytes) -> SendAnswer:
         """Hand signed bytes to the node, once; the hash it answers is not believed."""

@@ -1,7 +1,7 @@
 """One contract for a node, asked of anvil and of the chain in memory alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,7 +11,17 @@ from ledger.chain.memory import MemoryChain
 from ledger.chain.node import BlockTag, ChainNode, Node, SendOutcome
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
 from ledger.chain.sender import KeystoreSigner, SignedTransaction, TransactionFields
-from ledger.core.issuer import issuer_id, recovery_commitment
+from ledger.core.account import find_account
+from ledger.core.evidence import (
+    AnchorSlot,
+    Endorsement,
+    IssuerState,
+    Questions,
+    RegistryFacts,
+    build_evidence,
+)
+from ledger.core.issuer import KeyWindow, issuer_id, recovery_commitment
+from ledger.core.mpt import Nodes
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable
 from tests.anvil import DEV_ADDRESS, DEV_KEY, OTHER_KEY, Anvil
@@ -69,6 +79,7 @@ def world(request: pytest.FixtureRequest, start_anvil: Callable[..., Anvil]) -> 
     anvil = start_anvil("--no-mining")
     anvil.deploy()
     anvil.fund(SENDER)
+    anvil.mine()  # money out of nowhere changes the state of the newest block, not its root
     return World(
         Node(anvil.url),
         anvil.mine,
@@ -297,3 +308,89 @@ def test_only_the_recovery_key_closes_an_issuer(world: World) -> None:
     assert outcomes == [False, True]
     assert state is not None
     assert state.closed_at == world.node.block("latest").time
+
+
+def test_a_header_hashes_to_its_block(world: World) -> None:
+    world.mine(2)
+    for number in (0, 1, world.node.block("latest").number):
+        block, header = world.node.block(number), world.node.header(number)
+        assert (header.hash, header.number, header.time) == (
+            block.hash,
+            number,
+            block.time,
+        )
+    with pytest.raises(ChainUnavailable):
+        world.node.header(world.node.block("latest").number + 1)
+
+
+def test_what_the_registries_say_is_proved_under_one_header(world: World) -> None:
+    recovery, controller = recovery_commitment(DEV_ADDRESS), address_of(OTHER_KEY)
+    profile, key = b"\1" * 32, b"\3" * 32
+    school, board = (
+        issuer_id(31337, controller, recovery, profile, salt)
+        for salt in (b"\2" * 32, b"\4" * 32)
+    )
+    authority = acts.Authority(OTHER_KEY, FOREVER)
+    moments = []
+    for act in (
+        acts.register(DOMAIN, controller, recovery, profile, b"\4" * 32),
+        acts.register(DOMAIN, controller, recovery, profile, b"\2" * 32),
+        acts.add_key(
+            DOMAIN, school, key_id(controller), acts.REVOKING, FOREVER, OTHER_KEY
+        ),
+        acts.add_key(DOMAIN, school, key, acts.SIGNING, FOREVER, OTHER_KEY),
+        acts.endorse(DOMAIN, board, school, profile, 0, authority),
+        anchor(),
+    ):
+        world.carry(act)
+        moments.append(world.node.block("latest").time)
+    _, registered, _, opened, endorsed, anchored = moments
+    number = world.node.block("latest").number
+    questions = Questions(
+        ANCHOR_REGISTRY,
+        ISSUER_REGISTRY,
+        sealed_root=ROOT,
+        issuer_id=school,
+        profile_hash=profile,
+        key_id=key,
+        status_index=300,
+    )
+
+    def facts() -> RegistryFacts:
+        number = world.node.block("latest").number
+        slots = questions.issuer_slots([board])
+        anchors = world.node.proof(ANCHOR_REGISTRY, questions.anchor_slots(), number)
+        issuers = world.node.proof(ISSUER_REGISTRY, slots, number)
+        assert [proof.slot for proof in issuers.slots] == list(slots)
+        header = world.node.header(number).raw
+        pool = [*anchors.pool, *issuers.pool]
+        return build_evidence(header, pool, questions, [board]).prove(questions)
+
+    before = facts()
+    assert before == RegistryFacts(
+        anchor=AnchorSlot(anchored, number),
+        issuer=IssuerState(registered, None, False, KeyWindow(opened), revoked=False),
+        profile_recorded_at=registered,
+        endorsements={board: Endorsement(endorsed, None, None)},
+    )
+
+    revoke = acts.revoke(
+        DOMAIN, school, 1, 1 << 44, recovery_acts=0, deadline=FOREVER, secret=OTHER_KEY
+    )
+    world.carry(revoke)
+    assert facts() == replace(before, issuer=replace(before.issuer, revoked=True))
+    recovery_key = acts.Authority(DEV_KEY, FOREVER)
+    world.carry(acts.close(DOMAIN, school, bytes(32), bytes(32), recovery_key))
+    closed = facts().issuer
+    assert closed.closed_for_good
+    assert closed.closed_at == world.node.block("latest").time
+
+
+def test_where_nothing_is_nothing_is_proved(world: World) -> None:
+    number = world.node.block("latest").number
+    empty = "0x" + "9e" * 20
+    proof = world.node.proof(empty, [bytes(32)], number)
+    root = world.node.header(number).state_root
+
+    assert [slot.value for slot in proof.slots] == [0]
+    assert find_account(Nodes(dict.fromkeys(proof.pool)), root, empty) is None

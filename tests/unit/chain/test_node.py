@@ -13,8 +13,10 @@ from eth_utils.crypto import keccak
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import Node, SendOutcome, check_chain, classify
 from ledger.chain.registry import AnchorRegistry
+from ledger.chain.state import make_header
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable, SettingError
+from tests.descriptions import described
 
 HASH = "0x" + "ab" * 32
 OTHER = "0x" + "cd" * 32
@@ -381,3 +383,83 @@ def test_the_chain_is_told_by_id_genesis_and_the_registries_code() -> None:
         SettingError, match=r"other code: expected hash 0x.*found 0x5fe7"
     ):
         check_chain(chain, **expected)
+
+
+# ---------------------------------------------------------------- headers and proofs
+
+_MADE = make_header(bytes(32), b"\x07" * 32, number=0, time=0)
+GENESIS = described(_MADE)
+
+
+def header_reply(**changes: Any) -> Reply:
+    return results(eth_getBlockByNumber={**GENESIS, **changes})
+
+
+def test_a_header_is_the_one_of_the_blocks_hash() -> None:
+    with serving(header_reply()) as (_, node):
+        assert "0x" + node.header(0).hash.hex() == GENESIS["hash"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"hash": HASH}, {"stateRoot": None}, {"gasLimit": "0x1389"}], ids=str
+)
+def test_a_header_with_fields_of_its_own_is_refused_for_good(change: Any) -> None:
+    reply = header_reply(**change)
+    with serving(reply) as (_, node), pytest.raises(ChainRejected, match="header"):
+        node.header(0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (results(eth_getBlockByNumber=None), "no block 7"),
+        (header_reply(), "gave block 0 for block 7"),
+    ],
+    ids=["none", "another"],
+)
+def test_a_header_that_is_not_there_or_another_blocks_is_unavailable(
+    reply: Reply, reason: str
+) -> None:
+    with serving(reply) as (_, node), pytest.raises(ChainUnavailable, match=reason):
+        node.header(7)
+
+
+SLOT = bytes(31) + b"\x01"
+PROOF = {
+    "accountProof": ["0xc0"],
+    "storageProof": [{"key": "0x1", "value": "0x2", "proof": []}],
+}
+
+
+def test_a_proof_is_asked_for_slots_at_a_block() -> None:
+    with serving(results(eth_getProof=PROOF)) as (server, node):
+        assert node.proof(OTHER, [SLOT], 7).slots[0].value == 2
+    assert server.asked[0]["params"] == [OTHER, ["0x" + SLOT.hex()], "0x7"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (results(eth_getProof=None), "eth_getProof"),
+        (results(eth_getProof={}), "eth_getProof"),
+        (results(eth_getProof={**PROOF, "storageProof": []}), "eth_getProof"),
+        (error("distance to target block exceeds maximum proof window"), "window"),
+    ],
+    ids=["null", "empty", "no slot", "too old"],
+)
+def test_a_proof_that_is_none_is_unavailable(reply: Reply, reason: str) -> None:
+    with serving(reply) as (_, node), pytest.raises(ChainUnavailable, match=reason):
+        node.proof(OTHER, [SLOT], 7)
+
+
+def test_the_chain_in_memory_proves_its_newest_blocks_alone() -> None:
+    chain = MemoryChain()
+    chain.mine(5)
+    chain.proven_blocks = 2
+
+    assert chain.proof(ANCHOR_REGISTRY, [bytes(32)], 4).nodes
+    with pytest.raises(ChainUnavailable, match="does not prove block 3"):
+        chain.proof(ANCHOR_REGISTRY, [bytes(32)], 3)
+    chain.proven_blocks = 0
+    with pytest.raises(ChainUnavailable):
+        chain.proof(ANCHOR_REGISTRY, [bytes(32)], 5)
