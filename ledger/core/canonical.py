@@ -28,7 +28,7 @@ _MAX_INTEGER_TEXT = len(str(-_MAX_NUMBER))
 # Control characters other than tab, line feed and carriage return; lone surrogates; and the
 # two non-characters that XML 1.1 excludes. RDF canonicalisers write all of these
 # differently, so a signature over them would not travel.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 # A string, whole or cut off by the end of the text, or one bracket. Possessive: linear time.
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -164,6 +164,6 @@ def _check_depth(depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    found = _FORBIDDEN.search(text)
+    found = FORBIDDEN.search(text)
     if found:
         raise MalformedError(f"character U+{ord(found[0]):04X} is not allowed")

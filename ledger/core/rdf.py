@@ -21,6 +21,7 @@ from pyld.context_resolver import ContextResolver
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
+from ledger.core.vocabulary import Unanswered, Vocabulary
 from ledger.errors import MalformedError
 
 CREDENTIAL_CONTEXTS = (
@@ -84,6 +85,24 @@ def canonicalise(
     """
     Write the canonical N-Quads (RDFC-1.0) of a JSON-LD document. Raises MalformedError.
 
+    What uses the pinned vocabulary alone is read through tables, everything else by pyld.
+    """
+    if contexts is CONTEXTS:
+        vocabulary = _VOCABULARIES.get(_context_names(document))
+        if vocabulary is not None:
+            try:
+                return vocabulary.canonicalise(document)
+            except Unanswered:
+                pass
+    return canonicalise_by_pyld(document, contexts=contexts)
+
+
+def canonicalise_by_pyld(
+    document: dict[str, Json], *, contexts: Mapping[str, Json] = CONTEXTS
+) -> bytes:
+    """
+    Write the same N-Quads through pyld alone: the definition. Raises MalformedError.
+
     Refused: a context that is not given by URL or not among `contexts`, any other keyword,
     null and empty arrays, undeclared members and types, relative IRIs, blank node labels,
     and graphs whose blank nodes cannot be told apart with bounded work.
@@ -109,6 +128,17 @@ def canonicalise(
 
 
 _LOCK = threading.Lock()
+
+_VOCABULARIES: Mapping[tuple[str, ...], Vocabulary] = {
+    urls: Vocabulary(urls, CONTEXTS, _LOCK)
+    for urls in (CREDENTIAL_CONTEXTS, STATUS_LIST_CONTEXTS)
+}
+
+
+def _context_names(document: dict[str, Json]) -> tuple[str, ...]:
+    urls = document.get("@context")
+    names = urls if isinstance(urls, list) else [urls]
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _refuse_to_load(url: str, _options: object = None) -> NoReturn:
