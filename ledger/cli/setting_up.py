@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ledger.cli.app import AsJson, PassphraseFile, contracts, db, keys
-from ledger.cli.console import ask_passphrase, read_file, show
+from ledger.cli.console import ask_passphrase, read_file, show, waiting
 from ledger.cli.wiring import now, open_database, open_master, settings_from_environment
 
 
@@ -157,7 +157,8 @@ def contracts_deploy(
         recipients=RECIPIENTS,
         max_fee=max_fee,
     )
-    deployed = deploy(node, signer, max_fee=max_fee)
+    with waiting("Waiting for the chain to take the contracts"):
+        deployed = deploy(node, signer, max_fee=max_fee)
     show(
         {
             "chainId": f"eip155:{chain_id}",
