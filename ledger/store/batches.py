@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
-from ledger.store import chain_txs
+from ledger.store import chain_txs, evidence
 from ledger.store.database import Transaction
 from ledger.store.records import (
     Anchored,
@@ -114,7 +114,8 @@ def record_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> None:
     """Note what the registry's slot says about a root at a finalized block.
 
     The latest reading counts, so that recovery from a deep reorganisation is the same
-    call. Raises Conflict for a batch that does not exist.
+    call; evidence for another one is gone with it. Raises Conflict for a batch that does not
+    exist.
     """
     key = {"batch_id": batch_id, "chain_id": anchored.chain_id}
     values = {
@@ -123,11 +124,14 @@ def record_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> None:
         "time": anchored.time,
     }
     if not tx.add_if_absent(BatchAnchorRow, {**key, **values}):
+        if anchored not in anchors(tx, batch_id):
+            evidence.forget(tx, batch_id, anchored.chain_id)
         tx.change(update(BatchAnchorRow).filter_by(**key).values(**values))
 
 
 def forget_anchor(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
-    """Take back what was final until the chain was reorganised below finality."""
+    """Take back what was final until the chain was reorganised below finality, and its evidence."""
+    evidence.forget(tx, batch_id, chain_id)
     tx.change(
         delete(BatchAnchorRow).where(
             col(BatchAnchorRow.batch_id) == batch_id,

@@ -4,7 +4,7 @@ The database refuses an illegal record (CHECK and UNIQUE, ``ledger.store.tables`
 these classes only carry. Personal data and ciphertext are kept out of every ``repr``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -183,6 +183,44 @@ class Anchored:
     registry: str
     block_number: int
     time: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSubject:
+    """What evidence has to prove beside the anchor for some credentials of a batch.
+
+    ``status_index`` is one of those that share a word; the word is what is proved.
+    """
+
+    issuer_id: bytes
+    profile_hash: bytes
+    key_id: bytes
+    status_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotNodes:
+    """The trie nodes for one slot of a registry; for the account itself if ``slot`` is empty."""
+
+    registry: str
+    slot: bytes
+    nodes: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvidence:
+    """Everything that proves the registries for a batch, at one block.
+
+    ``accreditors`` names, for an issuer id, the accreditors whose endorsements are among the
+    slots.
+    """
+
+    batch_id: UUID
+    chain_id: int
+    block_number: int
+    header: bytes = field(repr=False)
+    slots: Sequence[SlotNodes] = field(repr=False)
+    accreditors: Mapping[bytes, Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,67 @@ class BatchAnchorRow(_Row, table=True):
     time: int = Field(sa_type=BigInteger)
 
 
+class EvidenceHeaderRow(_Row, table=True):
+    """The block at which the registries are proved for a batch; only of what is final."""
+
+    __tablename__ = "evidence_header"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["batch_id", "chain_id"],
+            ["batch_anchor.batch_id", "batch_anchor.chain_id"],
+        ),
+        CheckConstraint("block_number >= 0", name="block_number"),
+        CheckConstraint("length(header) BETWEEN 1 AND 4096", name="header_length"),
+    )
+
+    batch_id: UUID = Field(primary_key=True)
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    block_number: int = Field(sa_type=BigInteger)
+    header: bytes = Field(sa_type=LargeBinary)
+
+
+class EvidenceSlotRow(_Row, table=True):
+    """The trie nodes for one slot of a registry at that block, as one RLP list.
+
+    Under the empty slot: those for the registry's account itself.
+    """
+
+    __tablename__ = "evidence_slot"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["batch_id", "chain_id"],
+            ["evidence_header.batch_id", "evidence_header.chain_id"],
+        ),
+        _size("registry_address", 42),
+        CheckConstraint("length(slot) IN (0, 32)", name="slot_size"),
+    )
+
+    batch_id: UUID = Field(primary_key=True)
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    registry_address: str = Field(primary_key=True, sa_type=Text)
+    slot: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    nodes: bytes = Field(sa_type=LargeBinary)
+
+
+class EvidenceAccreditorRow(_Row, table=True):
+    """An accreditor whose endorsement of an issuer is among the proved slots."""
+
+    __tablename__ = "evidence_accreditor"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["batch_id", "chain_id"],
+            ["evidence_header.batch_id", "evidence_header.chain_id"],
+        ),
+        _size("issuer_id", 32),
+        _size("accreditor", 32),
+    )
+
+    batch_id: UUID = Field(primary_key=True)
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    issuer_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    accreditor: bytes = Field(primary_key=True, sa_type=LargeBinary)
+
+
 class StatusBlockRow(_Row, table=True):
     """Which status indexes of a block were handed out, one bit each, and how many."""
 

@@ -23,6 +23,9 @@ from ledger.store.tables import (
     ChainRow,
     ChainTxRow,
     CredentialRow,
+    EvidenceAccreditorRow,
+    EvidenceHeaderRow,
+    EvidenceSlotRow,
     IssuerKeyRow,
     IssuerRow,
     LeaseRow,
@@ -83,6 +86,25 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "registry_address": ADDRESS,
         "block_number": 0,
         "time": 1,
+    },
+    EvidenceHeaderRow: {
+        "batch_id": ID,
+        "chain_id": 1,
+        "block_number": 0,
+        "header": b"h",
+    },
+    EvidenceSlotRow: {
+        "batch_id": ID,
+        "chain_id": 1,
+        "registry_address": ADDRESS,
+        "slot": A,
+        "nodes": b"",
+    },
+    EvidenceAccreditorRow: {
+        "batch_id": ID,
+        "chain_id": 1,
+        "issuer_id": A,
+        "accreditor": A,
     },
     StatusBlockRow: {
         "organisation_id": ORG,
@@ -177,6 +199,9 @@ ANOTHER: dict[type[SQLModel], Row] = {
     AchievementRow: {"version": "2", "ordinal": 2},
     BatchRow: {"id": OTHER_ID, "sealed_root": B},
     BatchAnchorRow: {"chain_id": 2},
+    EvidenceHeaderRow: {"chain_id": 3},
+    EvidenceSlotRow: {"slot": b""},
+    EvidenceAccreditorRow: {"accreditor": B},
     StatusBlockRow: {"block": 1},
     CredentialRow: {
         "id": OTHER_ID,
@@ -232,6 +257,17 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("ck_batch_anchor_registry_address_size", BatchAnchorRow, {"registry_address": ""}),
     ("ck_batch_anchor_block_number", BatchAnchorRow, {"block_number": -1}),
     ("ck_batch_anchor_time", BatchAnchorRow, {"time": 0}),
+    ("pk_evidence_header", EvidenceHeaderRow, {"chain_id": 1}),
+    ("ck_evidence_header_block_number", EvidenceHeaderRow, {"block_number": -1}),
+    ("ck_evidence_header_header_length", EvidenceHeaderRow, {"header": b""}),
+    ("ck_evidence_header_header_length", EvidenceHeaderRow, {"header": bytes(4_097)}),
+    ("pk_evidence_slot", EvidenceSlotRow, {"slot": A}),
+    ("ck_evidence_slot_slot_size", EvidenceSlotRow, {"slot": SHORT}),
+    ("ck_evidence_slot_slot_size", EvidenceSlotRow, {"slot": LONG}),
+    ("ck_evidence_slot_registry_address_size", EvidenceSlotRow, {"registry_address": ""}),
+    ("pk_evidence_accreditor", EvidenceAccreditorRow, {"accreditor": A}),
+    ("ck_evidence_accreditor_issuer_id_size", EvidenceAccreditorRow, {"issuer_id": SHORT}),
+    ("ck_evidence_accreditor_accreditor_size", EvidenceAccreditorRow, {"accreditor": LONG}),
     ("pk_status_block", StatusBlockRow, {"block": 0}),
     ("ck_status_block_block", StatusBlockRow, {"block": -1}),
     ("ck_status_block_block", StatusBlockRow, {"block": 7_629}),
@@ -351,6 +387,9 @@ DANGLING: list[tuple[type[SQLModel], Row]] = [
     (CredentialRow, {"key_id": b"c" * 32}),
     (CredentialRow, {"batch_id": OTHER_ORG, "leaf_index": 0, "path": b""}),
     (BatchAnchorRow, {"batch_id": OTHER_ORG}),
+    (EvidenceHeaderRow, {"chain_id": 9}),
+    (EvidenceSlotRow, {"chain_id": 3}),
+    (EvidenceAccreditorRow, {"chain_id": 3}),
     (AttemptRow, {"chain_tx_id": OTHER_ORG}),
 ]
 
@@ -361,7 +400,7 @@ def insert(tx: Transaction, row: type[SQLModel], values: Row) -> None:
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """A database with the lawful rows, and a second organisation without anything."""
+    """A database with the lawful rows, a second organisation and an anchor without anything."""
     with database.begin() as tx:
         for row, values in LAWFUL.items():
             insert(tx, row, values)
@@ -370,6 +409,7 @@ def filled(database: Database) -> Database:
             OrganisationRow,
             {**LAWFUL[OrganisationRow], "id": OTHER_ORG, "code": "z"},
         )
+        insert(tx, BatchAnchorRow, {**LAWFUL[BatchAnchorRow], "chain_id": 3})
     return database
 
 

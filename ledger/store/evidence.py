@@ -1,0 +1,204 @@
+"""Evidence: what proves both registries for a batch, taken once its root is final.
+
+Not data of a tenant: headers and trie nodes are public, and name nobody.
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlmodel import SQLModel, col
+
+from ledger.core import rlp
+from ledger.store.database import Transaction
+from ledger.store.records import (
+    Batch,
+    BatchEvidence,
+    ChainTxKind,
+    ChainTxState,
+    EvidenceSubject,
+    SlotNodes,
+)
+from ledger.store.tables import (
+    BatchAnchorRow,
+    BatchRow,
+    ChainTxRow,
+    CredentialRow,
+    EvidenceAccreditorRow,
+    EvidenceHeaderRow,
+    EvidenceSlotRow,
+    IssuerRow,
+)
+
+_AT_ONCE = 500
+_WORD = 256  # status bits in one slot
+
+
+def unproved(tx: Transaction, chain_id: int, limit: int) -> Sequence[Batch]:
+    """Batches whose root is final on their home chain and that have no evidence, oldest first."""
+    proved = (
+        select(col(EvidenceHeaderRow.batch_id))
+        .where(
+            col(EvidenceHeaderRow.batch_id) == col(BatchRow.id),
+            col(EvidenceHeaderRow.chain_id) == chain_id,
+        )
+        .exists()
+    )
+    final = (
+        select(col(BatchAnchorRow.batch_id))
+        .where(
+            col(BatchAnchorRow.batch_id) == col(BatchRow.id),
+            col(BatchAnchorRow.chain_id) == chain_id,
+        )
+        .exists()
+    )
+    rows = tx.rows(
+        select(BatchRow)
+        .where(col(BatchRow.chain_id) == chain_id, final, ~proved)
+        .order_by(col(BatchRow.sealed_at), col(BatchRow.id))
+        .limit(limit)
+    )
+    return [Batch(**row) for row in rows]
+
+
+def subjects(tx: Transaction, batch_id: UUID) -> Sequence[EvidenceSubject]:
+    """What is to be proved for the members of a batch: one for each issuer, key and status word."""
+    rows = tx.rows(
+        select(
+            col(IssuerRow.issuer_id),
+            col(IssuerRow.profile_hash),
+            col(CredentialRow.key_id),
+            (col(CredentialRow.status_index) // _WORD).label("word"),
+        )
+        .join(
+            IssuerRow,
+            col(IssuerRow.organisation_id) == col(CredentialRow.organisation_id),
+        )
+        .where(col(CredentialRow.batch_id) == batch_id)
+        .distinct()
+    )
+    return sorted(
+        (
+            EvidenceSubject(
+                row["issuer_id"],
+                row["profile_hash"],
+                row["key_id"],
+                int(row["word"]) * _WORD,
+            )
+            for row in rows
+        ),
+        key=lambda each: (each.issuer_id, each.key_id, each.status_index),
+    )
+
+
+def endorsements(tx: Transaction, chain_id: int) -> Sequence[bytes]:
+    """The calldata of every endorsement that this ledger carried and that is final."""
+    rows = tx.rows(
+        select(col(ChainTxRow.data)).where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.kind) == ChainTxKind.ENDORSE,
+            col(ChainTxRow.state) == ChainTxState.FINAL,
+        )
+    )
+    return [row["data"] for row in rows]
+
+
+def keep(tx: Transaction, evidence: BatchEvidence) -> None:
+    """Store the evidence of a batch, in place of an older one.
+
+    Raises Conflict if its root is not final any more.
+    """
+    forget(tx, evidence.batch_id, evidence.chain_id)
+    key = {"batch_id": evidence.batch_id, "chain_id": evidence.chain_id}
+    tx.change(
+        insert(EvidenceHeaderRow).values(
+            **key, block_number=evidence.block_number, header=evidence.header
+        )
+    )
+    _insert(
+        tx,
+        EvidenceSlotRow,
+        (
+            {
+                **key,
+                "registry_address": each.registry,
+                "slot": each.slot,
+                "nodes": rlp.encode(each.nodes),
+            }
+            for each in evidence.slots
+        ),
+    )
+    _insert(
+        tx,
+        EvidenceAccreditorRow,
+        (
+            {**key, "issuer_id": issuer_id, "accreditor": accreditor}
+            for issuer_id, accreditors in evidence.accreditors.items()
+            for accreditor in accreditors
+        ),
+    )
+
+
+def forget(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
+    """Take the evidence of a batch away; does nothing if there is none."""
+    for row in (EvidenceAccreditorRow, EvidenceSlotRow, EvidenceHeaderRow):
+        tx.change(
+            delete(row).where(
+                col(row.batch_id) == batch_id, col(row.chain_id) == chain_id
+            )
+        )
+
+
+def header(tx: Transaction, batch_id: UUID, chain_id: int) -> bytes | None:
+    """The header of the block that the evidence of a batch is of; None without evidence."""
+    found: bytes | None = tx.scalar(
+        select(col(EvidenceHeaderRow.header)).where(
+            col(EvidenceHeaderRow.batch_id) == batch_id,
+            col(EvidenceHeaderRow.chain_id) == chain_id,
+        )
+    )
+    return found
+
+
+def accreditors(
+    tx: Transaction, batch_id: UUID, chain_id: int, issuer_id: bytes
+) -> Sequence[bytes]:
+    """The accreditors whose endorsements of an issuer are proved, ascending."""
+    rows = tx.rows(
+        select(col(EvidenceAccreditorRow.accreditor)).where(
+            col(EvidenceAccreditorRow.batch_id) == batch_id,
+            col(EvidenceAccreditorRow.chain_id) == chain_id,
+            col(EvidenceAccreditorRow.issuer_id) == issuer_id,
+        )
+    )
+    return sorted(row["accreditor"] for row in rows)
+
+
+def slots(
+    tx: Transaction, batch_id: UUID, chain_id: int, wanted: Iterable[bytes]
+) -> Sequence[SlotNodes]:
+    """The stored nodes of these slots, and of both accounts; slots that are not there are left out."""
+    rows = tx.rows(
+        select(EvidenceSlotRow).where(
+            col(EvidenceSlotRow.batch_id) == batch_id,
+            col(EvidenceSlotRow.chain_id) == chain_id,
+            col(EvidenceSlotRow.slot).in_([b"", *wanted]),
+        )
+    )
+    return [
+        SlotNodes(row["registry_address"], row["slot"], _nodes(row["nodes"]))
+        for row in rows
+    ]
+
+
+def _nodes(data: bytes) -> tuple[bytes, ...]:
+    items = rlp.decode(data)
+    return tuple(item for item in items if isinstance(item, bytes))
+
+
+def _insert(
+    tx: Transaction, row: type[SQLModel], values: Iterable[dict[str, object]]
+) -> None:
+    rows = list(values)
+    for start in range(0, len(rows), _AT_ONCE):
+        tx.change(insert(row), rows[start : start + _AT_ONCE])
