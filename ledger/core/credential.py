@@ -545,9 +545,17 @@ class SignedCredential:
         """The document with its proof, a copy for the caller to keep."""
         return canonical.parse_object(self.data)
 
-    def check(self) -> None:
-        """Check the signature by the key that the issuer's id names. Raises ProofError."""
-        check_signature(_unsigned(self._document), items_of(self._document["proof"])[0])
+    def check(self, *, by_pyld: bool = False) -> None:
+        """
+        Check the signature by the key that the issuer's id names. Raises ProofError.
+
+        `by_pyld`: as everybody else's verifier will, without this package's shortcut.
+        """
+        check_signature(
+            _unsigned(self._document),
+            items_of(self._document["proof"])[0],
+            by_pyld=by_pyld,
+        )
 
     @property
     def leaf(self) -> bytes:

@@ -21,7 +21,7 @@ from ledger.core.keys import (
     encode_base58,
     encode_base64url,
 )
-from ledger.core.rdf import CONTEXTS, canonicalise
+from ledger.core.rdf import CONTEXTS, canonicalise, canonicalise_by_pyld
 from ledger.errors import MalformedError, ProofError
 
 # 0x00, 0x01 and 0x02 stand before leaves, nodes and sealed roots.
@@ -56,14 +56,20 @@ def signing_input(
     config: dict[str, Json],
     *,
     contexts: Mapping[str, Json] = CONTEXTS,
+    by_pyld: bool = False,
 ) -> SigningInput:
-    """Canonicalise a document and proof options without proofValue. Raises MalformedError."""
+    """
+    Canonicalise a document and proof options without proofValue. Raises MalformedError.
+
+    `by_pyld` asks the definition, not the shortcut of the vocabulary.
+    """
     if "@context" not in document:
         raise MalformedError("@context: missing")
     options = {**config, "@context": document["@context"]}
+    write = canonicalise_by_pyld if by_pyld else canonicalise
     return SigningInput(
-        canonicalise(options, contexts=contexts),
-        canonicalise(document, contexts=contexts),
+        write(options, contexts=contexts),
+        write(document, contexts=contexts),
     )
 
 
@@ -108,6 +114,7 @@ def check_signature(
     *,
     require_nonce: bool = True,
     contexts: Mapping[str, Json] = CONTEXTS,
+    by_pyld: bool = False,
 ) -> PublicKey:
     """
     Check a proof against its document, which comes without it, and name the key.
@@ -124,7 +131,7 @@ def check_signature(
         raise ProofError("proof.nonce: this is not the JSON that was signed")
     if read.controller != _issuer_id(document):
         raise ProofError("proof.verificationMethod: is not the issuer's")
-    data = signing_input(document, read.config, contexts=contexts).data
+    data = signing_input(document, read.config, contexts=contexts, by_pyld=by_pyld).data
     read.key.check(read.signature, data)
     return read.key
 

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger.core.canonical import parse
-from ledger.core.credential import Achievement, Award, build_credential, sign_credential
+from ledger.core.credential import (
+    Achievement,
+    Award,
+    SignedCredential,
+    build_credential,
+    sign_credential,
+)
 from ledger.errors import NotFound
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
@@ -86,8 +92,21 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
         records.append(record)
         known[key] = record.id
         answers.append(IssuedAward(record.id, already=False))
+    _check_as_others_will(records)
     credentials.insert(tx, records)
     return answers
+
+
+def _check_as_others_will(records: Sequence[CredentialRecord]) -> None:
+    """Check one credential of each achievement without any shortcut, before it is kept.
+
+    A signature over wrong canonical bytes is one that nobody else can verify; all credentials
+    of an achievement have one shape.
+    """
+    first = {(r.achievement_code, r.achievement_version): r for r in reversed(records)}
+    for record in first.values():
+        if record.data is not None:
+            SignedCredential.from_bytes(record.data).check(by_pyld=True)
 
 
 def _offered(

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.core.credential import SignedCredential
 from ledger.core.issuer import IssuerProfile
-from ledger.errors import NotFound, Refused
+from ledger.core.vocabulary import Vocabulary
+from ledger.errors import NotFound, ProofError, Refused
 from ledger.services.credentials import get_credential, list_credentials
 from ledger.store import credentials
 from ledger.store.records import CredentialState
@@ -102,3 +103,15 @@ def test_a_partner_stands_in_the_credential_as_source(school: School) -> None:
     school.issue(replace(request, award=replace(request.award, source=partner)))
 
     assert stored(school).claimed_source_name == "Bridge Academy"
+
+
+def test_a_shortcut_that_errs_issues_nothing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the tables wrote is checked by pyld before it is kept."""
+    monkeypatch.setattr(Vocabulary, "canonicalise", lambda *_: b"wrong\n")
+
+    with pytest.raises(ProofError):
+        school.issue(request_of("a@example.com"))
+    with school.database.read() as tx:
+        assert list_credentials(tx, school.caller, limit=10) == []
