@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
@@ -32,6 +33,7 @@ from rich.progress import (
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain.node import ChainNode, Node, check_chain
@@ -41,12 +43,14 @@ from ledger.errors import (
     ChainUnavailable,
     Conflict,
     KeystoreError,
+    MalformedError,
     SettingError,
     StoreError,
 )
 from ledger.store import chains
 from ledger.store.database import Database
 from ledger.store.records import Chain, ChainTxState, WorkerReport
+from ledger.verify.trust import parse_trust_list
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
 
@@ -79,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event) -> int:
     """Check everything, write nothing before that, then work."""
     nodes, chain = _connect(settings)
+    accreditors = _accreditors(options.trust, chain)
     sender = settings.sender()
     max_fee = int(options.max_fee_gwei * _GWEI)
     signer = KeystoreSigner(
@@ -122,6 +127,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                     clock=_now,
                 ),
                 Submitter(database, chain.chain_id, signer, policy=policy, clock=_now),
+                Prover(database, chain, clock=_now, accreditors=accreditors),
             ),
             sender=signer.address,
             # New at every start: a lease must not be mistaken for one's own.
@@ -172,6 +178,24 @@ def _chain(settings: Settings, node: ChainNode) -> Chain:
     )
 
 
+def _accreditors(path: Path | None, chain: Chain) -> list[bytes]:
+    """The accreditors of a trust list whose record is in our registry. Raises SettingError."""
+    if path is None:
+        return []
+    try:
+        listed = parse_trust_list(path.read_bytes()).accreditors
+    except OSError as error:
+        raise SettingError(f"--trust {path}: {error.strerror}") from error
+    except MalformedError as error:
+        raise SettingError(f"--trust {path}: {error}") from error
+    return [
+        each.reference.issuer_id
+        for each in listed
+        if (each.reference.chain_id, each.reference.registry)
+        == (chain.chain_id, chain.issuer_registry)
+    ]
+
+
 def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - entry points own the clock
 
@@ -211,6 +235,12 @@ def _parser() -> argparse.ArgumentParser:
         default=limits.age.total_seconds(),
         metavar="SECONDS",
         help="longest wait of a credential for its batch (%(default)s)",
+    )
+    add(
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        help="a trust list: endorsements by its accreditors go into the evidence",
     )
     add(
         "--max-fee-gwei",

@@ -1,5 +1,5 @@
 """
-The loop: take the lease, confirm, seal, submit, and again.
+The loop: take the lease, confirm, seal, submit, prove, and again.
 
 There is no recovery code. What a crash left behind is found in the database by the same steps
 at the next round, in this process or in another. Two workers may run: the one without the
@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from anchor_worker.confirm import Confirmer
+from anchor_worker.prove import Prover
 from anchor_worker.seal import Sealer
 from anchor_worker.submit import Submitter
 from ledger.chain.node import ChainNode, check_identity
@@ -62,11 +63,12 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The three steps; they know each other only through the database."""
+    """The four steps; they know each other only through the database."""
 
     confirmer: Confirmer
     sealer: Sealer
     submitter: Submitter
+    prover: Prover
 
 
 class Worker:
@@ -147,7 +149,9 @@ class Worker:
             lease = self._take()
             if lease is None:
                 return worked
-        return self._steps.submitter.step(node, lease) or worked
+        worked |= self._steps.submitter.step(node, lease)
+        # Last: what already has its time on the chain can wait for what has none yet.
+        return self._steps.prover.step(node, lease) or worked
 
     def _take(self) -> Lease | None:
         with self._database.begin() as tx:

@@ -11,14 +11,15 @@ from ledger.core.baking import bake_png, bake_svg
 from ledger.core.canonical import parse, parse_object
 from ledger.core.credential import Achievement, SignedCredential
 from ledger.core.durable import DurableCredential
+from ledger.core.evidence import AnchorSlot, Evidence, build_evidence
 from ledger.core.issuer import IssuerProfile
 from ledger.core.merkle import InclusionProof
-from ledger.errors import NotFound
+from ledger.errors import NotFound, ProofError
 from ledger.services.identity import issuer_record
 from ledger.services.organisations import Caller
-from ledger.store import achievements, batches, credentials
+from ledger.store import achievements, batches, credentials, evidence
 from ledger.store.database import Transaction
-from ledger.store.records import CredentialRecord
+from ledger.store.records import Batch, CredentialRecord, IssuerRecord
 
 
 class FileFormat(Enum):
@@ -51,7 +52,7 @@ def deliver(
 ) -> CredentialFile:
     """The credential as a file: durable once its batch is final, before that signed only.
 
-    The proofs are checked again before anything leaves. Raises NotFound, also for a
+    It carries evidence as soon as the worker has taken it. The proofs are checked again before anything leaves. Raises NotFound, also for a
     credential whose content was erased.
     """
     record = credentials.get(tx, caller.organisation.id, credential_id)
@@ -96,13 +97,40 @@ def _durable(
         return None
     issuer = issuer_record(tx, caller)
     path = tuple(record.path[i : i + 32] for i in range(0, len(record.path), 32))
-    return DurableCredential.from_parts(
+    durable = DurableCredential.from_parts(
         signed,
         inclusion=InclusionProof(record.leaf_index, batch.tree_size, path),
         sealed_root=batch.sealed_root,
         issuer_profile=IssuerProfile.from_json(parse_object(issuer.profile)),
         anchors=tuple(anchors),
     )
+    return durable.with_evidence(_evidence(tx, durable, batch, issuer))
+
+
+def _evidence(
+    tx: Transaction, durable: DurableCredential, batch: Batch, issuer: IssuerRecord
+) -> Evidence | None:
+    """What the worker took, as far as this credential needs it; None if it took nothing.
+
+    It is proved again before it leaves. Raises ProofError for evidence that is damaged, or of
+    another anchor.
+    """
+    header = evidence.header(tx, batch.id, batch.chain_id)
+    if header is None:
+        return None
+    home = durable.proof.home
+    questions = durable.questions(home.registry, issuer.registry)
+    listed = evidence.accreditors(tx, batch.id, batch.chain_id, issuer.issuer_id)
+    wanted = {*questions.anchor_slots(), *questions.issuer_slots(listed)}
+    rows = evidence.slots(tx, batch.id, batch.chain_id, wanted)
+    if not wanted <= {row.slot for row in rows}:
+        # Taken for another profile than the one that is delivered now.
+        return None
+    pool = [node for row in rows for node in row.nodes]
+    built = build_evidence(header, pool, questions, listed)
+    if built.prove(questions).anchor != AnchorSlot(home.time, home.block_number):
+        raise ProofError("the stored evidence is of another anchor")
+    return built
 
 
 def _badge(tx: Transaction, caller: Caller, record: CredentialRecord) -> BadgeSpec:

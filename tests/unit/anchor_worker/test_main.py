@@ -1,11 +1,21 @@
 import json
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 
-from anchor_worker.__main__ import USAGE, _JsonLines, _parser, _progress
-from ledger.store.records import ChainTxState, WorkerReport
+from anchor_worker.__main__ import (
+    USAGE,
+    _accreditors,
+    _JsonLines,
+    _parser,
+    _progress,
+)
+from ledger.core.issuer import IssuerReference
+from ledger.errors import SettingError
+from ledger.store.records import Chain, ChainTxState, WorkerReport
+from ledger.verify.trust import Trusted, TrustList, encode_trust_list
 
 DEFAULTS = _parser().parse_args([])
 
@@ -103,3 +113,36 @@ def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
         logging.getLogger("anchor_worker").handlers = handlers
     assert "1/7" in shown
     assert "4 credentials wait" in shown
+
+
+REGISTRY = "0x" + "ab" * 20
+CHAIN = Chain(5, bytes(32), "0x" + "cd" * 20, REGISTRY, test=True)
+
+
+def test_accreditors_come_from_a_trust_list_if_they_are_in_our_registry(
+    tmp_path: Path,
+) -> None:
+    listed = TrustList(
+        "Mine",
+        issuers=(Trusted(IssuerReference(5, REGISTRY, b"\x01" * 32), "School"),),
+        accreditors=tuple(
+            Trusted(IssuerReference(chain, registry, bytes([n]) * 32), "Board")
+            for n, (chain, registry) in enumerate(
+                [(5, REGISTRY), (1, REGISTRY), (5, "0x" + "ee" * 20)], 2
+            )
+        ),
+    )
+    path = tmp_path / "trust.json"
+    path.write_bytes(encode_trust_list(listed))
+
+    assert _accreditors(path, CHAIN) == [b"\x02" * 32]
+    assert _accreditors(None, CHAIN) == []
+
+
+def test_a_trust_list_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    with pytest.raises(SettingError, match=r"--trust .*No such file"):
+        _accreditors(path, CHAIN)
+    path.write_text("{}")
+    with pytest.raises(SettingError, match=r"--trust .*missing"):
+        _accreditors(path, CHAIN)

@@ -12,6 +12,7 @@ from hexbytes import HexBytes
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain import acts
@@ -24,7 +25,7 @@ from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import StoreError
-from ledger.store import batches, chain_txs, chains, credentials, leases
+from ledger.store import batches, chain_txs, chains, credentials, evidence, leases
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
@@ -141,6 +142,7 @@ class World:
             max_fee=MAX_FEE,
         )
         self.issued = 0
+        self.accreditors: list[bytes] = []
         with database.begin() as tx:
             chains.record(tx, self.record)
             self.school: Organisation = samples.add_school(tx)
@@ -238,6 +240,12 @@ class World:
                     policy=policy,
                     clock=self.clock,
                 ),
+                Prover(
+                    self.database,
+                    self.record,
+                    clock=self.clock,
+                    accreditors=self.accreditors,
+                ),
             ),
             sender=SENDER,
             owner=owner,
@@ -286,6 +294,9 @@ class World:
                 assert self.chain.block(row.block_number).hash == row.block_hash
         if at_rest:
             assert {row.state for row in rows} <= {ChainTxState.FINAL}
+            if self.chain.proven_blocks:
+                with self.database.read() as tx:
+                    assert not evidence.unproved(tx, CHAIN_ID, 9), "without evidence"
 
 
 def check_batches(database: Database, issued: int | None) -> None:

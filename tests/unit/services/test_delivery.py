@@ -4,15 +4,27 @@ from uuid import uuid4
 
 import pytest
 
+from ledger.chain.state import make_header
 from ledger.core.baking import extract
 from ledger.core.credential import SignedCredential
 from ledger.core.durable import DurableCredential, parse_credential_file
-from ledger.errors import NotFound
+from ledger.core.evidence import AnchorSlot, Questions
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import LedgerError, NotFound
 from ledger.services.delivery import CredentialFile, FileFormat, deliver
 from ledger.services.organisations import operator_of
-from ledger.store import credentials
+from ledger.store import credentials, evidence, issuers
+from ledger.store.records import Batch, BatchEvidence, SlotNodes
+from tests.registry_state import state_trie
 from tests.unit.services.batches import ANCHORED, anchor, seal
-from tests.unit.services.conftest import School, make_school, request_of
+from tests.unit.services.conftest import (
+    CHAIN,
+    OPENED,
+    School,
+    make_school,
+    request_of,
+)
+from tests.unit.verify.fakes import FakeIssuer, FakeState
 
 
 def file_of(
@@ -122,3 +134,114 @@ def test_damaged_stored_bytes_are_never_handed_out(school: School) -> None:
     with pytest.raises(Exception, match=r"nonce|signature"):
         file_of(school, answer.credential_id)
     SignedCredential.from_bytes(damaged)  # well-formed: only the proof tells
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def prove(school: School, batch: Batch, *accreditors: bytes) -> None:
+    """What the worker keeps: both registries with this school's record, at block 20."""
+    with school.database.read() as tx:
+        issuer = issuers.of(tx, school.caller.organisation.id)
+        subjects = evidence.subjects(tx, batch.id)
+    fake = FakeIssuer(
+        registered_at=OPENED,
+        keys={subject.key_id: (OPENED, 0, 0, 1) for subject in subjects},
+        profiles={issuer.profile_hash: OPENED},
+    )
+    trie = state_trie(
+        FakeState(
+            anchors={batch.sealed_root: (ANCHORED.time, ANCHORED.block_number)},
+            issuers={issuer.issuer_id: fake},
+        )
+    )
+    header = make_header(bytes(32), trie.root, number=20, time=ANCHORED.time + 96)
+    rows: dict[tuple[str, bytes], SlotNodes] = {}
+    for subject in subjects:
+        questions = Questions(
+            ANCHOR_REGISTRY,
+            ISSUER_REGISTRY,
+            sealed_root=batch.sealed_root,
+            issuer_id=issuer.issuer_id,
+            profile_hash=issuer.profile_hash,
+            key_id=subject.key_id,
+            status_index=subject.status_index,
+        )
+        for registry, slots in (
+            (ANCHOR_REGISTRY, questions.anchor_slots()),
+            (ISSUER_REGISTRY, questions.issuer_slots(accreditors)),
+        ):
+            proof = trie.proof(registry, slots)
+            rows[registry, b""] = SlotNodes(registry, b"", proof.nodes)
+            for slot in proof.slots:
+                rows[registry, slot.slot] = SlotNodes(registry, slot.slot, slot.nodes)
+    with school.database.begin() as tx:
+        evidence.keep(
+            tx,
+            BatchEvidence(
+                batch.id,
+                CHAIN.chain_id,
+                20,
+                header.raw,
+                list(rows.values()),
+                {issuer.issuer_id: accreditors},
+            ),
+        )
+
+
+def durable_of(school: School, credential_id: object) -> DurableCredential:
+    read = DurableCredential.from_bytes(file_of(school, credential_id).data)
+    read.check()
+    return read
+
+
+def test_each_file_carries_its_own_part_of_the_evidence(school: School) -> None:
+    answers = school.issue(*(request_of(f"p{n}@example.com") for n in range(5)))
+    batch = anchor(school)
+    before = {a.credential_id: durable_of(school, a.credential_id) for a in answers}
+    board = b"\x0b" * 32
+    prove(school, batch, board)
+
+    for credential_id, bare in before.items():
+        durable = durable_of(school, credential_id)
+        held = durable.proof.home.evidence
+        assert held is not None
+        assert (held.block.number, held.accreditors) == (20, (board,))
+        facts = held.prove(durable.questions(ANCHOR_REGISTRY, ISSUER_REGISTRY))
+        assert facts.anchor == AnchorSlot(ANCHORED.time, ANCHORED.block_number)
+        assert facts.issuer.window is not None
+        assert facts.endorsements == {board: None}
+        assert bare.proof.home.evidence is None
+        assert durable.with_evidence(None) == bare
+
+
+def test_evidence_that_does_not_speak_of_the_profile_is_left_out(
+    school: School,
+) -> None:
+    (answer,) = school.issue(request_of("a@example.com"))
+    prove(school, anchor(school))
+    with school.database.begin() as tx:
+        tx.connection.exec_driver_sql(
+            "UPDATE issuer SET profile = ?, profile_hash = ?",
+            (b'{"name":"New","url":"https://new.example.org"}', b"\x01" * 32),
+        )
+
+    assert durable_of(school, answer.credential_id).proof.home.evidence is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE evidence_header SET header = x'c0'",
+        "UPDATE evidence_slot SET nodes = x'c0'",
+        "UPDATE batch_anchor SET block_number = 13",
+    ],
+)
+def test_damaged_evidence_is_never_handed_out(school: School, damage: str) -> None:
+    (answer,) = school.issue(request_of("a@example.com"))
+    prove(school, anchor(school))
+    with school.database.begin() as tx:
+        tx.connection.exec_driver_sql(damage)
+
+    with pytest.raises(LedgerError, match=r"header|missing|another anchor"):
+        file_of(school, answer.credential_id)
