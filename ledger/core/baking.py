@@ -4,9 +4,11 @@ A credential inside its badge image: Open Badges 3.0 section 5.3, and how a file
     PNG  one iTXt chunk: openbadgecredential NUL 0 0 NUL NUL, then the JSON as UTF-8
     SVG  <svg xmlns:openbadges="https://purl.imsglobal.org/ob/v3p0">
          <openbadges:credential><![CDATA[ the JSON ]]></openbadges:credential>
+    PDF  the credential as an attached file: ledger.core.pdf
 
-Nothing here is inflated, resolved or fetched; limits come before work. The image around the
-credential is looked at only as far as finding the credential needs. See docs/spec/files.md.
+Nothing is resolved or fetched, nothing of an image inflated; limits come before work. The image
+around the credential is looked at only as far as finding the credential needs. See
+docs/spec/files.md.
 """
 
 import re
@@ -18,6 +20,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+from ledger.core import archive, pdf
 from ledger.core.canonical import MAX_BYTES
 from ledger.errors import MalformedError
 
@@ -42,11 +45,15 @@ _PREFIX = re.compile(rb"\sxmlns:openbadges\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 def extract(data: bytes) -> bytes:
     """
-    The credential in a file: out of a baked PNG or SVG, or the file itself for anything else.
+    The credential in a file: out of a PNG, SVG or PDF, or the file itself for anything else.
 
-    The content decides, never a file name. MalformedError: an image that is broken, holds no
-    credential or holds two.
+    The content decides, never a file name. MalformedError: a carrier that is broken, holds no
+    credential or holds two; an archive, which may hold any number.
     """
+    if data.startswith(archive.SIGNATURES):
+        raise MalformedError("an archive; the files in it are checked one by one")
+    if data.startswith(pdf.SIGNATURE):
+        return pdf.attached_credential(data)
     if data.startswith(_PNG_SIGNATURE):
         return _extract_png(data)
     # No JSON text starts with "<", and no XML document with anything else.

@@ -1,0 +1,176 @@
+"""A credential attached to a PDF: found in what programs write, and never guessed."""
+
+import time
+import zlib
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ledger.core.baking import extract
+from ledger.core.pdf import MAX_ATTACHMENTS, MAX_PDF_BYTES, attached_credential
+from ledger.errors import MalformedError
+
+CREDENTIAL = '{"name":"Zoë 楊"}'.encode()
+FLATE = b"/Filter/FlateDecode"
+
+
+def attachment(
+    content: bytes, *, dictionary: bytes = b"/Type/EmbeddedFile", number: int = 7
+) -> bytes:
+    return b"%d 0 obj\n<</Length %d%s>>\nstream\n%s\nendstream\nendobj\n" % (
+        number,
+        len(content),
+        dictionary,
+        content,
+    )
+
+
+def deflated(content: bytes, dictionary: bytes = b"") -> bytes:
+    return attachment(
+        zlib.compress(content), dictionary=b"/Type/EmbeddedFile" + FLATE + dictionary
+    )
+
+
+def document(*objects: bytes, trailer: bytes = b"") -> bytes:
+    page = b"1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+    drawing = attachment(b"BT (a page) Tj ET", dictionary=b"", number=3)
+    end = b"trailer\n<</Root 1 0 R%s>>\nstartxref\n0\n%%%%EOF" % trailer
+    return b"%PDF-1.7\n" + page + drawing + b"".join(objects) + end
+
+
+# ---------------------------------------------------------------- what is found
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        deflated(CREDENTIAL),
+        attachment(CREDENTIAL),
+        deflated(CREDENTIAL, b"/Params<</Size 17/ModDate(D:20261101000000Z)>>"),
+        deflated(CREDENTIAL).replace(
+            b"/Filter/FlateDecode", b"/Filter [ /FlateDecode ]"
+        ),
+        deflated(CREDENTIAL).replace(b"/Type/Emb", b"/Type /Emb"),
+        deflated(CREDENTIAL).replace(b"stream\n", b"stream\r\n", 1),
+        deflated(CREDENTIAL).replace(b">>\nstream", b">> stream"),
+        deflated(CREDENTIAL).replace(b"/Length ", b"/Length 9 0 R/Len "),
+        attachment(CREDENTIAL).replace(b"\nendstream", b"\r\nendstream"),
+        attachment(CREDENTIAL).replace(b"\nendstream", b"endstream"),
+    ],
+)
+def test_an_attached_credential_is_found_however_it_is_written(found: bytes) -> None:
+    assert attached_credential(document(found)) == CREDENTIAL
+    assert extract(document(found)) == CREDENTIAL
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=200)).map(repr))
+def test_bytes_come_out_as_they_went_in(text: str) -> None:
+    content = text.encode("utf-8", "replace")
+
+    assert attached_credential(document(deflated(content))) == content
+
+
+def test_other_attachments_are_left_alone() -> None:
+    photo = deflated(b"\x89PNG" + bytes(2_000_000))
+    table = attachment(b"a;b\r\n1;2", number=8)
+    empty = attachment(b"", number=9)
+
+    mixed = document(photo, deflated(CREDENTIAL), table, empty)
+    assert attached_credential(mixed) == CREDENTIAL
+
+
+def test_the_same_attachment_twice_is_one() -> None:
+    """Programs that append a changed part leave the old one where it was."""
+    twice = document(deflated(CREDENTIAL), attachment(CREDENTIAL))
+
+    assert attached_credential(twice) == CREDENTIAL
+
+
+def test_words_on_a_page_are_no_attachment() -> None:
+    words = b"(how /Type/EmbeddedFile is written, and 5 0 obj)"
+    page = attachment(words, dictionary=b"", number=5)
+
+    found = document(page, deflated(CREDENTIAL))
+    assert attached_credential(found) == CREDENTIAL
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def damaged(found: bytes) -> bytes:
+    start = found.index(b"stream\n") + 12
+    return found[:start] + b"\xff\xff\xff" + found[start + 3 :]
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (document(), "no credential attached; printing it"),
+        (document(deflated(b"[1]")), "no credential attached"),
+        (document(attachment(b"<?xml?>")), "no credential attached"),
+        (document(deflated(CREDENTIAL), deflated(b'{"a":2}')), "more than one"),
+        (document(damaged(deflated(CREDENTIAL))), "damaged"),
+        (document(deflated(CREDENTIAL)).partition(b"\nendstream\nendobj\ntrailer")[0][:-3], "cut off"),
+        (document(attachment(CREDENTIAL)).partition(b"\nendstream\nendobj\ntrailer")[0], "cut off"),
+        (document(deflated(b"{" + b" " * 1_048_576)), "at most 1048576 bytes"),
+        (document(deflated(CREDENTIAL, b"/DecodeParms<</Predictor 12>>")), "packed"),
+        (document(deflated(CREDENTIAL, b"/F(credential.json)")), "packed"),
+        (document(attachment(b"7b>", dictionary=b"/Type/EmbeddedFile/Filter/ASCIIHexDecode")), "packed"),
+        (document(deflated(CREDENTIAL).replace(b"/Filter/Fl", b"/Filter[/LZWDecode/Fl").replace(b"code>>", b"code]>>")), "packed"),
+        (document(damaged(deflated(CREDENTIAL)), trailer=b"/Encrypt 9 0 R"), "password"),
+        (document(trailer=b"/Encrypt 9 0 R"), "password"),
+        (document(*[attachment(b"x")] * (MAX_ATTACHMENTS + 1)), "more than 64"),
+        (b"%PDF-1.7\n" + bytes(MAX_PDF_BYTES), "at most 8388608 bytes"),
+        (b"%PDF-", "no credential attached"),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_told_in_words(broken: bytes, words: str) -> None:
+    with pytest.raises(MalformedError, match=words):
+        extract(broken)
+
+
+def test_a_small_file_that_inflates_to_a_large_one_is_cut_short() -> None:
+    bomb = document(deflated(b"{" + bytes(50_000_000)))
+
+    assert len(bomb) < 100_000
+    with pytest.raises(MalformedError, match="at most"):
+        attached_credential(bomb)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"1 0 obj " * 1_000_000,
+        b">>stream\n" * 900_000,
+        b"/Type/EmbeddedFile " * 400_000,
+        b"/Type" + b" " * 8_000_000,
+        (b"/Encrypt" + b" " * 2_000) * 4_000,
+        (b"1 0 obj" + b"<" * 3_000 + b"/Type/EmbeddedFile>>stream\n") * 64,
+    ],
+)
+def test_no_file_keeps_the_reader_busy(hostile: bytes) -> None:
+    begin = time.process_time()
+    with pytest.raises(MalformedError):
+        attached_credential(b"%PDF-1.7\n" + hostile)
+
+    assert time.process_time() - begin < 5
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_nothing_but_malformed_comes_of_rubbish(rubbish: bytes, at: int) -> None:
+    whole = document(deflated(CREDENTIAL))
+    changed = whole[:at] + rubbish + whole[at + len(rubbish) :]
+    try:
+        attached_credential(changed)
+    except MalformedError:
+        return
+
+
+def test_a_cut_at_any_place_gives_the_credential_or_nothing() -> None:
+    whole = document(deflated(CREDENTIAL))
+    for end in range(len(whole)):
+        try:
+            found = attached_credential(whole[:end])
+        except MalformedError:
+            continue
+        assert found == CREDENTIAL
