@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -18,16 +18,18 @@ from ledger.cli.wiring import (
     settings_from_environment,
 )
 
-
-@app.command(
-    "verify",
-    context_settings={
+#: The command line is read elsewhere, help included.
+_PASSED_ON: Final[dict[str, Any]] = {
+    "context_settings": {
         "allow_extra_args": True,
         "ignore_unknown_options": True,
         "help_option_names": [],
     },
-    add_help_option=False,
-)
+    "add_help_option": False,
+}
+
+
+@app.command("verify", **_PASSED_ON)
 def verify(context: typer.Context) -> int:
     """Check credential files; see `perdure verify --help`."""
     from ledger.verify.command import run
@@ -35,15 +37,23 @@ def verify(context: typer.Context) -> int:
     return run(context.args, program="perdure verify")
 
 
-@app.command(
-    "worker",
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": [],
-    },
-    add_help_option=False,
-)
+@app.command("refresh", **_PASSED_ON)
+def refresh(context: typer.Context) -> int:
+    """Put newer evidence into credential files; see `perdure refresh --help`."""
+    from ledger.verify.refresh_command import run
+
+    return run(context.args, program="perdure refresh")
+
+
+@app.command("checkpoints", **_PASSED_ON)
+def checkpoints(context: typer.Context) -> int:
+    """List blocks to trust, from a node; see `perdure checkpoints --help`."""
+    from ledger.verify.checkpoints_command import run
+
+    return run(context.args, program="perdure checkpoints")
+
+
+@app.command("worker", **_PASSED_ON)
 def worker(context: typer.Context) -> NoReturn:
     """Run the worker that anchors; see `perdure worker --help`."""
     os.execv(sys.executable, [sys.executable, "-m", "anchor_worker", *context.args])

@@ -15,11 +15,14 @@ import socket
 import ssl
 import threading
 import urllib.parse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledger.core import canonical
+from ledger.core.account import AccountProof
 from ledger.core.canonical import Json
+from ledger.core.header import BlockHeader, rebuild_header
 from ledger.errors import ChainUnavailable, MalformedError, SettingError
 
 TIMEOUT: Final = 8.0  # seconds, for one whole question
@@ -80,9 +83,21 @@ class ChainReader(Protocol):
         ...
 
 
+class ProvingReader(ChainReader, Protocol):
+    """A ChainReader that also gives state proofs, as far back as it keeps what that takes."""
+
+    def header(self, number: int) -> BlockHeader:
+        """Read a block's whole header."""
+        ...
+
+    def proof(self, address: str, slots: Sequence[bytes], block: int) -> AccountProof:
+        """Read the nodes that prove an account and slots of it at a block."""
+        ...
+
+
 class RpcReader:
     """
-    A ChainReader over HTTP: no redirects, no proxy, no retry of what was answered.
+    A ProvingReader over HTTP: no redirects, no proxy, no retry of what was answered.
 
     SettingError if the URL is not a plain http(s) address. Not for several threads.
     """
@@ -133,6 +148,32 @@ class RpcReader:
         """Ask eth_call. Raises ChainUnavailable."""
         question: Json = {"to": to, "data": f"0x{data.hex()}"}
         return self._data(self._ask("eth_call", question, hex(block)), "data")
+
+    def header(self, number: int) -> BlockHeader:
+        """Ask for a block and rebuild its header. Raises ChainUnavailable."""
+        answer = self._ask("eth_getBlockByNumber", hex(number), False)
+        if not isinstance(answer, dict):
+            raise ChainUnavailable(f"{self.address} does not know the block {number}")
+        named = self._data(answer.get("hash"), "block hash", size=32)
+        try:
+            header = rebuild_header(answer, named)
+        except MalformedError as error:
+            raise ChainUnavailable(f"{self.address}: {error}") from error
+        if header.number != number:
+            raise ChainUnavailable(
+                f"{self.address} was asked for block {number} and answered"
+                f" {header.number}"
+            )
+        return header
+
+    def proof(self, address: str, slots: Sequence[bytes], block: int) -> AccountProof:
+        """Ask eth_getProof; nothing of the answer is checked yet. Raises ChainUnavailable."""
+        asked: list[Json] = [f"0x{slot.hex()}" for slot in slots]
+        answer = self._ask("eth_getProof", address, asked, hex(block))
+        try:
+            return AccountProof.from_rpc(answer, slots)
+        except MalformedError as error:
+            raise ChainUnavailable(f"{self.address}: {error}") from error
 
     def close(self) -> None:
         """Let the connection go."""

@@ -13,12 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ledger.chain.state import StateTrie
 from ledger.core import canonical, registries
 from ledger.core.header import BlockHeader
 from ledger.core.keys import keccak256
 from ledger.errors import ChainUnavailable
 from ledger.verify.networks import Network
 from ledger.verify.rpc import Block, Tag
+from tests.descriptions import answered, described
 
 ABI = Path(__file__).parents[3] / "ledger" / "chain" / "abi"
 NETWORK = Network(
@@ -84,6 +86,8 @@ class FakeChain:
     broken: dict[str, str] = field(default_factory=dict)
     #: number -> the header that gives that block its hash, where evidence is made of it
     headers: dict[int, BlockHeader] = field(default_factory=dict)
+    #: number -> the state that is proved there
+    states: dict[int, StateTrie] = field(default_factory=dict)
     #: tag -> reason: that head cannot be read
     broken_tags: dict[Tag, str] = field(default_factory=dict)
     #: called with every answer of `call`
@@ -128,6 +132,14 @@ class FakeChain:
         if block > self.finalized and self.newest is not None:
             state = self.newest
         return self.distort(data, block, _answer(state, data))
+
+    def proof(self, address: str, slots: list[str], block: str) -> dict[str, Any]:
+        """What eth_getProof answers, for the blocks whose state is here."""
+        self._ask(f"proof {address} {block}")
+        trie = self.states.get(int(block, 16))
+        if trie is None:
+            raise ChainUnavailable("distance to target block exceeds the proof window")
+        return answered(trie.proof(address, [bytes.fromhex(s[2:]) for s in slots]))
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
@@ -259,12 +271,16 @@ def answer_of(chain: FakeChain, question: dict[str, Any]) -> Any:
             which = params[0]
             known = [tag.value for tag in Tag]
             block = chain.block(Tag(which) if which in known else int(which, 16))
+            if block.number in chain.headers and not chain.fork:
+                return described(chain.headers[block.number])
             return {
                 "number": hex(block.number),
                 "hash": f"0x{block.hash.hex()}",
                 "timestamp": hex(block.time),
                 "transactions": [],
             }
+        case "eth_getProof":
+            return chain.proof(*params)
         case "eth_getCode":
             return f"0x{chain.code(params[0], int(params[1], 16)).hex()}"
         case "eth_call":

@@ -85,3 +85,10 @@ def checkpoint(evidence: Evidence, chain_id: int = NETWORK.chain_id) -> Checkpoi
 def nameless(point: Checkpoint) -> Checkpoint:
     """The hash alone, as --block-hash gives it."""
     return replace(point, block_number=None)
+
+
+def serve_proofs(world: World, number: int | None = None) -> None:
+    """From now on the world's chain proves its state at a block; else at the finalized one."""
+    at = world.chain.finalized if number is None else number
+    world.chain.headers[at] = header_at(world.chain.settled, at)
+    world.chain.states[at] = state_trie(world.chain.settled)

@@ -23,11 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from ledger.chain.state import Contract, StateTrie, make_header
 from ledger.core import registries
 from ledger.errors import ChainUnavailable, SettingError
 from ledger.verify.registry import CalledRegistries
 from ledger.verify.rpc import MAX_ANSWER, MAX_FAILURES, Block, RpcReader, Tag
 from ledger.verify.witnesses import View
+from tests.descriptions import answered, described
 from tests.unit.verify.fakes import (
     NETWORK,
     FakeChain,
@@ -325,3 +327,58 @@ def test_what_is_sent_is_plain_json_rpc() -> None:
     }
     assert json.dumps(question)  # and nothing else travels
     assert Block(3, b"", 0) != Block(4, b"", 0)
+
+
+# ---------------------------------------------------------------- headers and proofs
+
+MADE = make_header(bytes(32), b"\x07" * 32, number=5, time=1_000_050)
+SLOT = bytes(31) + b"\x01"
+TRIE = StateTrie({registries.ANCHOR_REGISTRY: Contract(b"\x09" * 32, {SLOT: 7})})
+
+
+def proving() -> FakeChain:
+    return FakeChain(headers={5: MADE}, states={5: TRIE})
+
+
+def test_a_header_and_the_proofs_under_it_are_read() -> None:
+    with served(proving()) as server, closing(RpcReader(server.url)) as reader:
+        assert reader.header(5) == MADE
+        proof = reader.proof(registries.ANCHOR_REGISTRY, [SLOT], 5)
+        assert proof == TRIE.proof(registries.ANCHOR_REGISTRY, [SLOT])
+        with pytest.raises(ChainUnavailable, match="proof window"):
+            reader.proof(registries.ANCHOR_REGISTRY, [SLOT], 6)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (None, "does not know the block"),
+        ({**described(MADE), "hash": None}, "no block hash"),
+        ({**described(MADE), "hash": "0x" + "00" * 32}, "fields of their own"),
+        ({**described(MADE), "gasLimit": "0x1"}, "fields of their own"),
+        ({**described(MADE), "stateRoot": 7}, "no stateRoot"),
+        (
+            described(make_header(bytes(32), bytes(32), number=6, time=1)),
+            "was asked for block 5 and answered 6",
+        ),
+    ],
+)
+def test_a_header_that_is_none_or_another_is_no_answer(
+    result: Any, reason: str
+) -> None:
+    with (
+        served(proving(), lambda q, _: honest(q, result)) as server,
+        closing(RpcReader(server.url)) as reader,
+        pytest.raises(ChainUnavailable, match=reason),
+    ):
+        reader.header(5)
+
+
+def test_a_proof_of_another_slot_is_no_answer() -> None:
+    answer = answered(TRIE.proof(registries.ANCHOR_REGISTRY, [bytes(32)]))
+    with (
+        served(proving(), lambda q, _: honest(q, answer)) as server,
+        closing(RpcReader(server.url)) as reader,
+        pytest.raises(ChainUnavailable, match="another slot"),
+    ):
+        reader.proof(registries.ANCHOR_REGISTRY, [SLOT], 5)
