@@ -210,11 +210,11 @@ def test_anything_else_is_handed_on_as_it_is(data: bytes) -> None:
     assert extract(data) == data
 
 
-
 @pytest.mark.parametrize("data", [b"PK\x03\x04...", b"PK\x05\x06" + bytes(18)])
 def test_an_archive_is_none_of_its_files(data: bytes) -> None:
     with pytest.raises(MalformedError, match="an archive"):
         extract(data)
+
 
 # ---------------------------------------------------------------- hostile PNG
 
