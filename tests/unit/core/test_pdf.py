@@ -11,7 +11,7 @@ from ledger.core.pdf import MAX_ATTACHMENTS, MAX_PDF_BYTES, attached_credential
 from ledger.errors import MalformedError
 
 CREDENTIAL = '{"name":"Zoë 楊"}'.encode()
-FLATE = b"/Filter/FlateDecode"
+DEFLATED = b"/Filter/FlateDecode"
 
 
 def attachment(
@@ -27,7 +27,7 @@ def attachment(
 
 def deflated(content: bytes, dictionary: bytes = b"") -> bytes:
     return attachment(
-        zlib.compress(content), dictionary=b"/Type/EmbeddedFile" + FLATE + dictionary
+        zlib.compress(content), dictionary=b"/Type/EmbeddedFile" + DEFLATED + dictionary
     )
 
 
