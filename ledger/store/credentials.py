@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
+from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, NotFound, StoreError
 from ledger.store import organisations
 from ledger.store.database import Transaction
@@ -37,6 +38,7 @@ from ledger.store.tables import (
     STATUS_BLOCKS,
     BatchAnchorRow,
     ChainTxRow,
+    CredentialCodeRow,
     CredentialRow,
     IssuerKeyRow,
     StatusBlockRow,
@@ -71,13 +73,19 @@ _how_far = case(
 
 
 def insert(tx: Transaction, records: Iterable[CredentialRecord]) -> None:
-    """Store signed credentials, all or none.
+    """Store signed credentials and the codes of their certificates, all or none.
 
     Raises Conflict if one of them is the same award as one issued before.
     """
     waiting = [{name: getattr(r, name) for name in _FIELDS} for r in records]
     for start in range(0, len(waiting), _AT_ONCE):
-        tx.change(sqlalchemy.insert(CredentialRow), waiting[start : start + _AT_ONCE])
+        rows = waiting[start : start + _AT_ONCE]
+        codes = [
+            {"credential_id": row["id"], "code": ShortCode.of(row["id"]).letters}
+            for row in rows
+        ]
+        tx.change(sqlalchemy.insert(CredentialRow), rows)
+        tx.change(sqlalchemy.insert(CredentialCodeRow), codes)
 
 
 def existing_awards(
@@ -119,6 +127,44 @@ def get(tx: Transaction, organisation_id: UUID, id: UUID) -> CredentialRecord:
     if row is None:
         raise NotFound(_NO_CREDENTIAL)
     return CredentialRecord(**row)
+
+
+def of_code(tx: Transaction, code: ShortCode) -> CredentialRecord:
+    """The one credential, of whatever organisation, with this code on its certificate.
+
+    Whoever knows the code was shown the certificate. Raises NotFound, also for one that was
+    erased.
+    """
+    rows = tx.rows(
+        select(CredentialRow)
+        .join(
+            CredentialCodeRow, col(CredentialCodeRow.credential_id) == CredentialRow.id
+        )
+        .where(
+            col(CredentialCodeRow.code) == code.letters,
+            col(CredentialRow.data).is_not(None),
+        )
+        .limit(2)
+    )
+    if len(rows) != 1:
+        raise NotFound(_NO_CREDENTIAL)
+    return CredentialRecord(**rows[0])
+
+
+def of_earner(
+    tx: Transaction, organisation_id: UUID, email: str, *, limit: int
+) -> Sequence[CredentialRecord]:
+    """What an organisation has issued to one e-mail address, at most `limit`, newest first."""
+    rows = tx.rows(
+        select(CredentialRow)
+        .where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.recipient_email) == email,
+        )
+        .order_by(col(CredentialRow.issued_at).desc(), col(CredentialRow.id))
+        .limit(limit)
+    )
+    return [CredentialRecord(**row) for row in rows]
 
 
 def page(

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, UTCDateTime
 
+from ledger.core.short_code import LENGTH as CODE_LENGTH
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
 
 #: Status indexes are allotted at random within blocks of this many bits (16 KiB).
@@ -303,6 +304,7 @@ class CredentialRow(_Row, table=True):
         ),
         CheckConstraint("length(recipient_name) <= 200", name="recipient_name_length"),
         Index("ix_credential_page", "organisation_id", "issued_at", "id"),
+        Index("ix_credential_earner", "organisation_id", "recipient_email"),
         Index(
             "ix_credential_waiting",
             "chain_id",
@@ -332,6 +334,19 @@ class CredentialRow(_Row, table=True):
     path: bytes | None = Field(sa_type=LargeBinary)
     withdrawn_at: dt.datetime | None = Field(sa_type=UTCDateTime)
     withdrawal_reason: str | None = Field(sa_type=Text)
+
+
+class CredentialCodeRow(_Row, table=True):
+    """The code on a credential's certificate, made from its id; kept to be looked up.
+
+    Not unique: that two ids have one code is next to impossible and must stop no import.
+    """
+
+    __tablename__ = "credential_code"
+    __table_args__: ClassVar[Any] = (_size("code", CODE_LENGTH),)
+
+    credential_id: UUID = Field(primary_key=True, foreign_key="credential.id")
+    code: str = Field(sa_type=Text, index=True)
 
 
 class ChainTxRow(_Row, table=True):

@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import update
+from sqlmodel import col
 
+from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, NotFound
 from ledger.store import achievements, batches, chain_txs, credentials, issuers
 from ledger.store.database import Database, Transaction
@@ -20,7 +22,7 @@ from ledger.store.records import (
     CredentialState,
     Organisation,
 )
-from ledger.store.tables import ChainTxRow
+from ledger.store.tables import ChainTxRow, CredentialCodeRow
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -404,3 +406,72 @@ def test_personal_data_stays_out_of_repr(school: Organisation) -> None:
 
     assert "arner" not in repr(record)
     assert "arner" not in repr(award_key(record))
+
+
+# ---------------------------------------------------------------- certificates
+
+
+def test_the_code_of_a_certificate_leads_to_its_credential(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        records = issue(tx, school, 3)
+
+    with database.read() as tx:
+        for record in records:
+            assert credentials.of_code(tx, ShortCode.of(record.id)) == record
+        with pytest.raises(NotFound):
+            credentials.of_code(tx, ShortCode.of(uuid4()))
+
+
+def test_the_code_of_an_erased_credential_leads_nowhere(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        gone, kept = issue(tx, school, 2)
+        credentials.erase(tx, school.id, gone.id)
+
+    with database.read() as tx:
+        with pytest.raises(NotFound):
+            credentials.of_code(tx, ShortCode.of(gone.id))
+        assert credentials.of_code(tx, ShortCode.of(kept.id)) == kept
+
+
+def test_two_credentials_of_one_code_are_both_kept_and_not_mixed_up(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        one, two = issue(tx, school, 2)
+        code = ShortCode.of(one.id)
+        tx.change(
+            update(CredentialCodeRow)
+            .where(col(CredentialCodeRow.credential_id) == two.id)
+            .values(code=code.letters)
+        )
+
+    with database.read() as tx, pytest.raises(NotFound):
+        credentials.of_code(tx, code)
+
+
+def test_what_one_earner_holds_newest_first(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        first, other, *_ = issue(tx, school, 2)
+        later = credential(
+            school,
+            9,
+            recipient_email=first.recipient_email,
+            awarded_on=date(2026, 11, 24),
+            issued_at=NOW + timedelta(hours=1),
+        )
+        credentials.insert(tx, [later])
+
+    assert first.recipient_email is not None
+    with database.read() as tx:
+        found = credentials.of_earner(tx, school.id, first.recipient_email, limit=9)
+        assert found == [later, first]
+        found = credentials.of_earner(tx, school.id, first.recipient_email, limit=1)
+        assert found == [later]
+        assert other not in found
+        assert credentials.of_earner(tx, school.id, "nobody@example.org", limit=9) == []

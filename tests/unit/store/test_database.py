@@ -13,11 +13,12 @@ import pytest
 from alembic import command
 from sqlalchemy import delete, func, insert, literal, select, text, update
 
+from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, LedgerError, NotFound, SettingError, StoreError
 from ledger.store import credentials, database as store_database, organisations
 from ledger.store.database import Database, Transaction, migrations
 from ledger.store.tables import OrganisationRow
-from tests.unit.store.samples import NOW, add_school, credential
+from tests.unit.store.samples import NOW, add_school, credential, issue
 
 
 def add(tx: Transaction, code: str, name: str = "Riverside") -> None:
@@ -377,6 +378,23 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
     """Also CHECKs and partial indexes, as far as Alembic compares them."""
     with closing(Database.open(database_url)) as database, database.begin() as tx:
         command.check(migrations(tx.connection))
+
+
+def test_upgrade_gives_codes_to_the_credentials_that_are_there(
+    database_url: str,
+) -> None:
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        records = issue(tx, add_school(tx), 3)
+        for undo in (
+            "DROP TABLE credential_code",
+            "DROP INDEX ix_credential_earner",
+            "UPDATE perdure_schema SET version_num = '0002'",
+        ):
+            tx.connection.exec_driver_sql(undo)
+
+    with closing(Database.upgrade(database_url)) as database, database.read() as tx:
+        for record in records:
+            assert credentials.of_code(tx, ShortCode.of(record.id)) == record
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from ledger.store.tables import (
     BatchRow,
     ChainRow,
     ChainTxRow,
+    CredentialCodeRow,
     CredentialRow,
     EvidenceAccreditorRow,
     EvidenceHeaderRow,
@@ -38,7 +39,7 @@ from tests.unit.store.samples import NOW, Undo
 
 Row = dict[str, Any]
 
-ORG, OTHER_ORG, ID, OTHER_ID = (UUID(int=n) for n in range(1, 5))
+ORG, OTHER_ORG, ID, OTHER_ID, THIRD_ID = (UUID(int=n) for n in range(1, 6))
 ADDRESS, OTHER_ADDRESS = "0x" + "ab" * 20, "0x" + "cd" * 20
 A, B = b"a" * 32, b"b" * 32
 
@@ -130,6 +131,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "leaf_index": 0,
         "path": b"",
     },
+    CredentialCodeRow: {"credential_id": ID, "code": "1DDZBJADDH4X"},
     ChainTxRow: {
         "id": ID,
         "kind": "anchor",
@@ -212,6 +214,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
         "leaf_index": None,
         "path": None,
     },
+    CredentialCodeRow: {"credential_id": THIRD_ID},
     ChainTxRow: {"id": OTHER_ID, "unique_key": "v", "state": "sent", "nonce": 1},
     AttemptRow: {"hash": B},
     LeaseRow: {"chain_id": 2},
@@ -319,6 +322,8 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
         CredentialRow,
         {"recipient_name": "n" * 201},
     ),
+    ("pk_credential_code", CredentialCodeRow, {"credential_id": ID}),
+    ("ck_credential_code_code_size", CredentialCodeRow, {"code": "1DDZ-BJAD-DH4X"}),
     ("pk_chain_tx", ChainTxRow, {"id": ID}),
     ("uq_chain_tx_chain_id_unique_key", ChainTxRow, {"unique_key": "u"}),
     ("uq_chain_tx_chain_id_sender_nonce", ChainTxRow, {"nonce": 0}),
@@ -386,6 +391,7 @@ DANGLING: list[tuple[type[SQLModel], Row]] = [
     (CredentialRow, {"achievement_version": "9"}),
     (CredentialRow, {"key_id": b"c" * 32}),
     (CredentialRow, {"batch_id": OTHER_ORG, "leaf_index": 0, "path": b""}),
+    (CredentialCodeRow, {"credential_id": OTHER_ORG}),
     (BatchAnchorRow, {"batch_id": OTHER_ORG}),
     (EvidenceHeaderRow, {"chain_id": 9}),
     (EvidenceSlotRow, {"chain_id": 3}),
@@ -400,7 +406,7 @@ def insert(tx: Transaction, row: type[SQLModel], values: Row) -> None:
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """A database with the lawful rows, a second organisation and an anchor without anything."""
+    """The lawful rows, and a second organisation, credential and anchor with nothing of theirs."""
     with database.begin() as tx:
         for row, values in LAWFUL.items():
             insert(tx, row, values)
@@ -410,6 +416,17 @@ def filled(database: Database) -> Database:
             {**LAWFUL[OrganisationRow], "id": OTHER_ORG, "code": "z"},
         )
         insert(tx, BatchAnchorRow, {**LAWFUL[BatchAnchorRow], "chain_id": 3})
+        third = {
+            "id": THIRD_ID,
+            "leaf": b"c" * 32,
+            "status_index": 2,
+            "recipient_email": "c",
+        }
+        insert(
+            tx,
+            CredentialRow,
+            {**LAWFUL[CredentialRow], **ANOTHER[CredentialRow], **third},
+        )
     return database
 
 
