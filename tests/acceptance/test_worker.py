@@ -17,10 +17,11 @@ import pytest
 
 from ledger.chain import acts
 from ledger.chain.accounts import address_of
+from ledger.core.header import BlockHeader
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.keystore.master import MasterKey
 from ledger.keystore.sender import create_sender
-from ledger.store import batches, chain_txs, credentials
+from ledger.store import batches, chain_txs, credentials, evidence
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.verify.networks import Network, encode_networks
@@ -176,11 +177,24 @@ class Ledger:
         ]
         assert mined == expected
         check_batches(self.database, self.issued)
+        self.check_evidence()
         check_nonces(rows, [nonce for nonce, _, _ in mined])
         log = self.log()
         assert SENDER_KEY.hex() not in log
         assert (self.folder / "master.key").read_text().strip() not in log
         assert CANARY not in log
+
+    def check_evidence(self) -> None:
+        """Every batch is proved, at a block that is in the chain."""
+        with self.database.read() as tx:
+            assert not evidence.unproved(tx, 31337, 1)
+            rows = chain_txs.in_state(tx, 31337, tuple(ChainTxState), 1_000)
+            raw = [evidence.header(tx, UUID(row.subject), 31337) for row in rows]
+        for each in raw:
+            assert each is not None
+            header = BlockHeader(each)
+            block = self.anvil.rpc("eth_getBlockByNumber", hex(header.number), False)
+            assert block["hash"] == f"0x{header.hash.hex()}"
 
 
 def end(process: "subprocess.Popen[Any]") -> None:

@@ -56,6 +56,13 @@ def test_no_account_is_none_and_no_proof_is_an_error() -> None:
         find_account(Nodes([]), STATE.root, nowhere)
 
 
+def test_a_zero_that_a_development_node_kept_is_a_zero() -> None:
+    trie = Trie({keccak256(SLOT): rlp.encode(b"")})
+    nodes = Nodes(trie.proof(keccak256(SLOT)))
+
+    assert find_slot(nodes, Account(trie.root, bytes(32)), SLOT) == 0
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -75,7 +82,6 @@ def test_what_is_no_account(value: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (rlp.encode(b""), "not a number"),
         (rlp.encode(bytes(33)), "not a number"),
         (rlp.encode([]), "not a number"),
         (rlp.encode(b"\0\x01"), "leading zeros"),

@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.core.evidence import (
+    MAX_ACCREDITORS,
+    MAX_NODE_BYTES,
+    MAX_NODES,
+    Fault,
+)
+from ledger.core.header import MAX_HEADER
+from ledger.core.rlp import MAX_DEPTH
 from ledger.verify.checkpoints import parse_checkpoints
 from ledger.verify.home_chain import MAX_BEHIND
 from ledger.verify.networks import BUILT_IN, Network, parse_networks
@@ -43,6 +51,40 @@ def test_example_checkpoints_file_is_read() -> None:
 
     (point,) = parse_checkpoints(example.encode())
     assert (point.chain_id, point.block_number) == (1, 23_000_000)
+
+
+def test_example_of_evidence_is_the_vector() -> None:
+    page = (SPEC / "evidence.md").read_text()
+    folder = ROOT / "tests" / "vectors" / "evidence"
+    name = "valid/as-of-with-an-endorsement.json"
+    held = json.loads((folder / name).read_bytes())["proof"][1]["anchors"][0]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+
+    shown = re.findall(r'"([^"]+)…"', blocks(page, "")[0])
+    evidence = [held["evidence"]["header"], *held["evidence"]["nodes"]]
+    assert len(shown) == 3
+    assert all(
+        whole.startswith(start) for whole, start in zip(evidence, shown, strict=False)
+    )
+    assert held["evidence"]["accreditors"][0] in page
+    assert f"eip155:31337:{manifest['valid'][name]['blockHash']}" in page
+
+
+def test_faults_of_evidence_are_documented() -> None:
+    page = (SPEC / "evidence.md").read_text()
+    documented = {row[0] for row in rows(page, "What is wrong with it")}
+
+    assert documented == {"malformed", *Fault}
+
+
+def test_limits_of_evidence_are_the_programs() -> None:
+    page = (SPEC / "evidence.md").read_text()
+
+    assert f"1 to {MAX_HEADER:,} bytes" in page
+    assert f"1 to {MAX_NODES:,} trie nodes" in page
+    assert f"at most {MAX_NODE_BYTES:,} bytes" in page
+    assert f"1 to {MAX_ACCREDITORS} strings" in page
+    assert f"Lists nested deeper than {MAX_DEPTH} MUST be refused" in page
 
 
 def test_example_trust_list_is_read() -> None:
