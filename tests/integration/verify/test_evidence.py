@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain import acts
-from ledger.chain.accounts import address_of
+from ledger.chain.accounts import address_of, key_id
 from ledger.core import registries, rlp
 from ledger.core.durable import DurableCredential
 from ledger.core.evidence import (
@@ -579,3 +579,74 @@ def test_a_profile_that_was_endorsed_for_another_issuer_endorses_only_that_one(
     assert codes(online)[0] == "issuer.unknown"
     told = school.refreshed(file, BY_BOARD)
     assert codes(school.offline(told, trust=BY_BOARD))[0] == "issuer.unknown"
+
+
+def test_what_a_thief_of_the_controller_withdrew_is_given_back(school: School) -> None:
+    file = school.issue(40)
+    school.settle()
+    thief, fresh = b"\x6a" * 32, b"\x6b" * 32
+    name = key_id(address_of(thief))
+    stolen = school.act(
+        acts.add_key(DOMAIN, SCHOOL_ID, name, acts.REVOKING, FOREVER, CONTROLLER)
+    ).time
+
+    def revoke(recovery_acts: int) -> acts.Act:
+        return acts.revoke(
+            DOMAIN,
+            SCHOOL_ID,
+            0,
+            1 << 40,
+            recovery_acts=recovery_acts,
+            deadline=FOREVER,
+            secret=thief,
+        )
+
+    school.act(revoke(0))
+    school.settle()
+    assert school.check(file.encode()).verdict is Verdict.WITHDRAWN
+    school.act(acts.compromise_key(DOMAIN, SCHOOL_ID, name, stolen, BY_RECOVERY))
+    school.act(
+        acts.reinstate(
+            DOMAIN, SCHOOL_ID, 0, 1 << 40, recovery_acts=0, authority=BY_RECOVERY
+        )
+    )
+    next_recovery = recovery_commitment(address_of(b"\x6c" * 32))
+    school.act(
+        acts.rotate(
+            DOMAIN,
+            SCHOOL_ID,
+            address_of(fresh),
+            next_recovery,
+            recovery_acts=1,
+            authority=BY_RECOVERY,
+        )
+    )
+    assert school.is_refused(revoke(2))
+    school.settle()
+    assert school.check(file.encode()).verdict is Verdict.GENUINE
+    assert school.offline(school.refreshed(file)).verdict is Verdict.GENUINE_AS_OF
+
+
+def test_the_schools_key_under_a_strangers_issuer_id_hides_no_withdrawal(
+    school: School,
+) -> None:
+    """The signed bytes name the record in which the status bit is; another one is not asked."""
+    commitment = recovery_commitment(address_of(THIEF.seed))
+    school.act(
+        acts.register(
+            DOMAIN, address_of(THIEF.seed), commitment, SCHOOL.hash, bytes(32)
+        )
+    )
+    own = issuer_id(CHAIN, address_of(THIEF.seed), commitment, SCHOOL.hash, bytes(32))
+    school.act(
+        acts.add_key(DOMAIN, own, KEY.public.key_id, acts.SIGNING, FOREVER, THIEF.seed)
+    )
+    file = school.issue(41)
+    school.revoke(41)
+    school.settle()
+
+    assert school.check(file.encode()).verdict is Verdict.WITHDRAWN
+    assert school.offline(school.refreshed(file)).verdict is Verdict.WITHDRAWN
+    # What the stranger signs himself under that id is known to nobody.
+    under_own = school.issue(42, reference=replace(REFERENCE, issuer_id=own))
+    assert both(school, under_own) == ("issuer.unknown", "record.final")
