@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from ledger.cli.app import AsJson, Org, app, credential
-from ledger.cli.console import complain, show, write_file
+from ledger.cli.console import complain, progress_bar, show, write_file
 from ledger.cli.wiring import (
     addresses_of,
     caller_of,
@@ -69,7 +69,7 @@ def credential_get(
     credential_id: Annotated[UUID, typer.Argument(help="The credential's id.")],
     org_code: Org,
     file_format: Annotated[
-        str, typer.Option("--format", help="json, png or svg.")
+        str, typer.Option("--format", help="json, png, svg or pdf.")
     ] = "json",
     out: Annotated[
         Path | None, typer.Option(help="The file to write; default: stdout.")
@@ -81,11 +81,14 @@ def credential_get(
     try:
         wanted = FileFormat(file_format)
     except ValueError as error:
-        raise typer.BadParameter("--format: choose json, png or svg") from error
-    database = open_database(settings_from_environment())
+        raise typer.BadParameter("--format: choose json, png, svg or pdf") from error
+    settings = settings_from_environment()
+    database = open_database(settings)
     caller = caller_of(database, org_code)
     with database.read() as tx:
-        file = deliver(tx, caller, credential_id, wanted)
+        file = deliver(
+            tx, caller, credential_id, wanted, addresses=addresses_of(settings)
+        )
     if out is None:
         sys.stdout.buffer.write(file.data)
     else:
@@ -94,6 +97,43 @@ def credential_get(
         complain(
             "signed, but not yet final on the chain: fetch it again later for the durable file"
         )
+    if file.left_out:
+        complain(f"no font here has the letters of: {', '.join(file.left_out)}")
+    return 0
+
+
+@credential.command("archive")
+def credential_archive(
+    email: Annotated[str, typer.Argument(help="The earner's e-mail address.")],
+    org_code: Org,
+    out: Annotated[Path, typer.Option(help="The .zip to write.")],
+    as_json: AsJson = False,
+) -> int:
+    """Write everything that an earner holds as one archive to keep."""
+    from ledger.services.archives import earner_archive
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    with progress_bar("Drawing") as progress:
+        archive = earner_archive(
+            database,
+            caller_of(database, org_code),
+            email,
+            addresses=addresses_of(settings),
+            now=now(),
+            progress=progress,
+        )
+    write_file(out, archive.data)
+    show(
+        {
+            "file": str(out),
+            "bytes": len(archive.data),
+            "credentials": archive.credentials,
+            "durable": archive.durable,
+        },
+        as_json,
+        f"{out}: {archive.credentials} credentials, {archive.durable} of them durable.",
+    )
     return 0
 
 

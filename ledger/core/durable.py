@@ -117,7 +117,7 @@ class DurableCredential:
 
 
 def parse_credential_file(data: bytes) -> SignedCredential | DurableCredential:
-    """Read a credential file: JSON, baked PNG or baked SVG; signed only, or durable. Raises MalformedError."""
+    """Read a credential file: JSON, PNG, SVG or PDF; signed only, or durable. Raises MalformedError."""
     document = canonical.parse_object(baking.extract(data))
     if len(_proofs(document)) == 1:
         return SignedCredential.from_bytes(canonical.encode(document))

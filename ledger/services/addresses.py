@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ledger.core.credential import Achievement
 from ledger.core.keys import PublicKey
+from ledger.core.short_code import ShortCode
 from ledger.store.records import IssuerRecord
 
 
@@ -17,6 +18,10 @@ class Addresses:
         """The page of one version of an achievement."""
         issuer = record.issuer_id.hex()
         return f"{self.public_url}/achievements/{issuer}/{achievement.code}/{achievement.version}"
+
+    def certificate(self, code: ShortCode) -> str:
+        """Where the code on a certificate leads. It names nobody."""
+        return f"{self.public_url}/c/{code.text}"
 
     def status_list(self, record: IssuerRecord, key: PublicKey) -> str:
         """The status list of an issuer as signed by one key.

@@ -1,4 +1,4 @@
-"""Delivery: the file that an earner keeps, as JSON, PNG or SVG."""
+"""Delivery: the file that an earner keeps, as JSON, PNG, SVG or PDF."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ from ledger.core.evidence import AnchorSlot, Evidence, build_evidence
 from ledger.core.issuer import IssuerProfile
 from ledger.core.merkle import InclusionProof
 from ledger.errors import NotFound, ProofError
+from ledger.services.addresses import Addresses
+from ledger.services.certificates import print_certificate
 from ledger.services.identity import issuer_record
 from ledger.services.organisations import Caller
-from ledger.store import achievements, batches, credentials, evidence
+from ledger.store import achievements, batches, chains, credentials, evidence
 from ledger.store.database import Transaction
 from ledger.store.records import Batch, CredentialRecord, IssuerRecord
 
@@ -28,55 +30,131 @@ class FileFormat(Enum):
     JSON = "json"
     PNG = "png"
     SVG = "svg"
+    PDF = "pdf"
 
 
 _MEDIA_TYPES = {
     FileFormat.JSON: "application/vc+ld+json",
     FileFormat.PNG: "image/png",
     FileFormat.SVG: "image/svg+xml",
+    FileFormat.PDF: "application/pdf",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialFile:
-    """A file to hand out; `durable` tells whether it carries the anchor proof yet."""
+    """A file to hand out.
+
+    `durable` tells whether it carries the anchor proof yet, `left_out` what a certificate
+    could not print for want of letters.
+    """
 
     name: str
     media_type: str
     data: bytes
     durable: bool
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """A credential that was proved again, and what its pictures are made from."""
+
+    record: CredentialRecord
+    signed: SignedCredential
+    durable: DurableCredential | None
+    achievement: Achievement
+    badge: BadgeSpec
+    test: bool
+
+    @property
+    def data(self) -> bytes:
+        """The JSON: with the anchor proof if there is one."""
+        return self.signed.data if self.durable is None else self.durable.encode()
 
 
 def deliver(
-    tx: Transaction, caller: Caller, credential_id: UUID, file_format: FileFormat
+    tx: Transaction,
+    caller: Caller,
+    credential_id: UUID,
+    file_format: FileFormat,
+    *,
+    addresses: Addresses,
 ) -> CredentialFile:
     """The credential as a file: durable once its batch is final, before that signed only.
 
-    It carries evidence as soon as the worker has taken it. The proofs are checked again before anything leaves. Raises NotFound, also for a
+    It carries evidence as soon as the worker has taken it. Raises NotFound, also for a
     credential whose content was erased.
     """
     record = credentials.get(tx, caller.organisation.id, credential_id)
+    return carry(prepare(tx, caller, record), file_format, addresses)
+
+
+def prepare(tx: Transaction, caller: Caller, record: CredentialRecord) -> Deliverable:
+    """Prove a credential again, before anything leaves. Raises NotFound for one that was erased."""
     if record.data is None:
         raise NotFound(
             "the content of this credential was erased on request of its earner"
         )
     signed = SignedCredential.from_bytes(record.data)
     signed.check()
-    durable = _durable(tx, caller, record, signed)
-    data = record.data if durable is None else durable.encode()
-    if file_format is not FileFormat.JSON:
-        image = _badge(tx, caller, record)
-        data = (
-            bake_png(badge_png(image), data)
-            if file_format is FileFormat.PNG
-            else bake_svg(badge_svg(image), data)
-        )
+    offered = achievements.get(
+        tx, caller.organisation.id, record.achievement_code, record.achievement_version
+    )
+    achievement = Achievement.from_json(parse(offered.source))
+    return Deliverable(
+        record=record,
+        signed=signed,
+        durable=_durable(tx, caller, record, signed),
+        achievement=achievement,
+        badge=BadgeSpec(
+            title=achievement.name,
+            issuer=caller.organisation.name,
+            category=achievement.category,
+            level=achievement.level,
+        ),
+        test=chains.get(tx, record.chain_id).test,
+    )
+
+
+def carry(
+    ready: Deliverable, file_format: FileFormat, addresses: Addresses
+) -> CredentialFile:
+    """Put a credential into a carrier."""
+    data, left_out = _carried(ready, file_format, addresses)
+    record = ready.record
     return CredentialFile(
         name=f"{record.achievement_code}-{str(record.id)[:8]}.{file_format.value}",
         media_type=_MEDIA_TYPES[file_format],
         data=data,
-        durable=durable is not None,
+        durable=ready.durable is not None,
+        left_out=left_out,
     )
+
+
+def _carried(
+    ready: Deliverable, file_format: FileFormat, addresses: Addresses
+) -> tuple[bytes, tuple[str, ...]]:
+    """The file, and what a certificate could not print."""
+    match file_format:
+        case FileFormat.JSON:
+            return ready.data, ()
+        case FileFormat.PNG:
+            return bake_png(badge_png(ready.badge), ready.data), ()
+        case FileFormat.SVG:
+            return bake_svg(badge_svg(ready.badge), ready.data), ()
+        case FileFormat.PDF:
+            withdrawn = ready.record.withdrawn_at
+            certificate = print_certificate(
+                ready.signed,
+                ready.durable,
+                achievement=ready.achievement,
+                badge=ready.badge,
+                addresses=addresses,
+                withdrawn_on=withdrawn.date() if withdrawn else None,
+                test=ready.test,
+            )
+            return certificate.pdf, certificate.left_out
 
 
 def _durable(
@@ -131,16 +209,3 @@ def _evidence(
     if built.prove(questions).anchor != AnchorSlot(home.time, home.block_number):
         raise ProofError("the stored evidence is of another anchor")
     return built
-
-
-def _badge(tx: Transaction, caller: Caller, record: CredentialRecord) -> BadgeSpec:
-    offered = achievements.get(
-        tx, caller.organisation.id, record.achievement_code, record.achievement_version
-    )
-    achievement = Achievement.from_json(parse(offered.source))
-    return BadgeSpec(
-        title=achievement.name,
-        issuer=caller.organisation.name,
-        category=achievement.category,
-        level=achievement.level,
-    )

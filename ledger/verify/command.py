@@ -11,16 +11,18 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
+from ledger.core.archive import MAX_ARCHIVE_BYTES
 from ledger.core.baking import MAX_IMAGE_BYTES
 from ledger.core.credential import normalise_email
 from ledger.errors import MalformedError
+from ledger.verify.archived import PEEK, Candidate, candidates, is_archive
 from ledger.verify.arguments import (
     USAGE,
     Parser,
@@ -113,7 +115,10 @@ def run(
 
 def _parser(program: str) -> Parser:
     parser = Parser(
-        program, "Check credential files (.json, baked .png or .svg).", _EPILOG
+        program,
+        "Check credential files: .json, baked .png or .svg, .pdf certificates, and .zip"
+        " archives of them.",
+        _EPILOG,
     )
     parser.add_files()
     parser.add_addresses()
@@ -169,34 +174,45 @@ def _check(
     progress = _Progress(err, len(order.files))
     for file in order.files:
         progress.show(file)
-        report = _report(order, file, clock())
-        reports.append(report)
-        progress.clear()
-        if not order.as_json:
-            if len(reports) > 1:
-                out.write("\n")
-            out.write(report.to_text())
-            out.flush()
+        for candidate in _candidates(file):
+            report = _report(order, candidate, clock())
+            reports.append(report)
+            progress.wipe()
+            if not order.as_json:
+                if len(reports) > 1:
+                    out.write("\n")
+                out.write(report.to_text())
+                out.flush()
+        progress.done()
     return reports
 
 
-def _report(order: _Order, file: Path, now: datetime) -> Report:
+def _candidates(file: Path) -> Iterator[Candidate]:
     # A name that is not UTF-8 has no place in JSON.
     name = str(file).encode("utf-8", "replace").decode()
     try:
-        data = read_limited(file, MAX_IMAGE_BYTES)
+        most = MAX_IMAGE_BYTES
+        if is_archive(read_limited(file, PEEK)):
+            most = MAX_ARCHIVE_BYTES
+        data = read_limited(file, most)
     except OSError as error:
-        unreadable = Step("file.unreadable", f"{error.strerror}.")
-        return Report(name, stopped_after(unreadable))
+        yield Candidate(name, fault=Step("file.unreadable", f"{error.strerror}."))
+        return
+    yield from candidates(name, data)
+
+
+def _report(order: _Order, candidate: Candidate, now: datetime) -> Report:
+    if candidate.fault is not None:
+        return Report(candidate.name, stopped_after(candidate.fault))
     return verify(
-        data,
+        candidate.data,
         readers=order.readers,
         networks=order.networks,
         checkpoints=order.checkpoints,
         trust=order.trust,
         now=now,
         email=order.email,
-        file=name,
+        file=candidate.name,
     )
 
 
@@ -228,8 +244,10 @@ class _Progress:
             self._err.write(f"\r\x1b[K[{bar}] {self._done}/{self._total} {name}")
             self._err.flush()
 
-    def clear(self) -> None:
+    def done(self) -> None:
         self._done += 1
+
+    def wipe(self) -> None:
         if self._shown:
             self._err.write("\r\x1b[K")
             self._err.flush()

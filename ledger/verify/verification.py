@@ -37,7 +37,7 @@ def verify(  # noqa: PLR0913 - each is a decision of the verifier, passed by nam
     file: str = "credential",
 ) -> Report:
     """
-    Check one credential file: JSON, baked PNG or baked SVG.
+    Check one credential file: JSON, baked PNG or SVG, or a PDF certificate.
 
     Every trouble with the file or a chain is a step of the report. Raises MalformedError
     only for an `email` that is none.

@@ -21,7 +21,7 @@ from ledger.web.api import (
 )
 from ledger.web.edges import LedgerEdges
 from ledger.web.envelope import Envelope
-from ledger.web.pages import achievement, documentation, home, roster_help
+from ledger.web.pages import achievement, certificate, documentation, home, roster_help
 from ledger.web.problems import add_problem_handlers
 from ledger.web.schemas import In, Out, Problem, every_model
 from ledger.web.strict import StrictRoute
@@ -69,7 +69,7 @@ def create_app(edges: LedgerEdges) -> FastAPI:
         health,
     ):
         app.include_router(nouns.router)
-    for pages in (home, roster_help, documentation, achievement):
+    for pages in (home, roster_help, documentation, achievement, certificate):
         app.include_router(pages.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")

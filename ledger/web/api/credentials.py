@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, StrictStr
 from starlette.responses import Response
 
+from ledger.services.archives import MEDIA_TYPE, archive_of_credential
 from ledger.services.batches import batch_of
 from ledger.services.credentials import (
     ListedCredential,
@@ -310,6 +311,7 @@ def get_batch(desk: Reading, credential_id: UUID) -> BatchOut:
                 },
                 "image/png": {"schema": {"type": "string", "format": "binary"}},
                 "image/svg+xml": {"schema": {"type": "string", "format": "binary"}},
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
             },
         },
         **problems(*KEYED, 404),
@@ -320,13 +322,21 @@ def get_file(
     credential_id: UUID,
     file_format: Annotated[FileFormat, Query(alias="format")] = FileFormat.JSON,
 ) -> Response:
-    """Give the credential as JSON, or baked into its badge as PNG or SVG.
+    """Give the credential as JSON, baked into its badge as PNG or SVG, or as a certificate.
+
+    The certificate is a PDF/A-3 with the credential attached.
 
     The header Perdure-Durable is `true` once the file carries the anchor proof: then it
     verifies without this ledger and without the school.
     """
     with desk.read() as tx:
-        file = deliver(tx, desk.caller, credential_id, file_format)
+        file = deliver(
+            tx,
+            desk.caller,
+            credential_id,
+            file_format,
+            addresses=desk.edges.addresses,
+        )
     return Response(
         file.data,
         media_type=file.media_type,
@@ -334,6 +344,44 @@ def get_file(
             "Content-Disposition": f'attachment; filename="{file.name}"',
             "Perdure-Durable": "true" if file.durable else "false",
         },
+    )
+
+
+@router.get(
+    "/credentials/{credential_id}/archive",
+    summary="Download all that its earner holds",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The take-away archive",
+            "content": {
+                "application/zip": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "PK…",
+                }
+            },
+        },
+        **problems(*KEYED, 404, 409),
+    },
+)
+def get_archive(desk: Reading, credential_id: UUID) -> Response:
+    """Give everything that your organisation has issued to the earner of this credential.
+
+    Each credential in all its forms, with the verifier as one page, a README and a list of
+    SHA-256. The earner is named by one of the credentials, so that no address of a person
+    stands in the address of the archive.
+    """
+    archive = archive_of_credential(
+        desk.edges.database,
+        desk.caller,
+        credential_id,
+        addresses=desk.edges.addresses,
+        now=desk.now,
+    )
+    return Response(
+        archive.data,
+        media_type=MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{archive.name}"'},
     )
 
 

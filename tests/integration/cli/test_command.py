@@ -177,7 +177,7 @@ def test_the_main_job_in_commands(
     assert {entry["state"] for entry in listed} == {"anchored"}
 
     files = []
-    for kind in ("json", "png", "svg"):
+    for kind in ("json", "png", "svg", "pdf"):
         path = tmp_path / f"credential.{kind}"
         got = school(
             "credential",
@@ -210,7 +210,7 @@ def test_the_main_job_in_commands(
     known = school(*check, "--trust", str(tmp_path / "trust.json"))
     unknown = school(*check)
     assert record is not None
-    assert [report["verdict"] for report in known.json["files"]] == ["genuine"] * 3
+    assert [report["verdict"] for report in known.json["files"]] == ["genuine"] * 4
     assert {report["tone"] for report in known.json["files"]} != {"green"}
     assert (known.code, unknown.code) == (3, 3)
     assert {report["verdict"] for report in unknown.json["files"]} == {"unknown_issuer"}
@@ -319,7 +319,7 @@ def test_an_unknown_file_format_is_wrong_usage(ledger: Command) -> None:
         "credential", "get", unknown, "--org", "riverside", "--format", "gif"
     )
 
-    assert (answer.code, "json, png or svg" in answer.err) == (64, True)
+    assert (answer.code, "json, png, svg or pdf" in answer.err) == (64, True)
 
 
 @pytest.mark.parametrize(

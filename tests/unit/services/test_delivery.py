@@ -31,7 +31,13 @@ def file_of(
     school: School, credential_id: object, kind: FileFormat = FileFormat.JSON
 ) -> CredentialFile:
     with school.database.read() as tx:
-        return deliver(tx, school.caller, credential_id, kind)  # type: ignore[arg-type]
+        return deliver(
+            tx,
+            school.caller,
+            credential_id,  # type: ignore[arg-type]
+            kind,
+            addresses=school.addresses,
+        )
 
 
 def test_before_anchoring_the_exact_signed_bytes_are_served(school: School) -> None:
@@ -112,7 +118,13 @@ def test_another_organisation_finds_nothing(school: School) -> None:
     make_school(school.database, "other", school.master)
 
     with school.database.read() as tx, pytest.raises(NotFound):
-        deliver(tx, operator_of(tx, "other"), answer.credential_id, FileFormat.JSON)
+        deliver(
+            tx,
+            operator_of(tx, "other"),
+            answer.credential_id,
+            FileFormat.JSON,
+            addresses=school.addresses,
+        )
 
 
 def test_what_does_not_exist_is_not_found(school: School) -> None:

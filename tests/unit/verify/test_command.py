@@ -3,6 +3,8 @@
 import io
 import subprocess
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.core import canonical
+from ledger.core.archive import write_archive
 from ledger.verify.checkpoints import encode_checkpoints
 from ledger.verify.command import run
 from ledger.verify.networks import encode_networks
@@ -383,3 +386,71 @@ def test_a_list_of_checkpoints_that_is_none_is_wrong_usage(desk: Desk) -> None:
 
     assert code == 64
     assert f"{listed}: checkpoints file.checkpoints: missing" in err
+
+
+# ---------------------------------------------------------------- archives and certificates
+
+
+def test_every_file_of_an_archive_has_its_report_and_the_worst_counts(
+    desk: Desk,
+) -> None:
+    changed = edited(desk.world.data, "name", value="Doctor")
+    packed = write_archive(
+        [
+            ("good.json", desk.world.data),
+            ("changed.json", changed),
+            ("README.txt", b"read me"),
+        ]
+    )
+    file = desk.file("mine.zip", packed)
+    code, document = desk.reports(file, *desk.options())
+
+    assert code == 1
+    assert [(r["file"], r["verdict"]) for r in document["files"]] == [
+        (f"{file}/good.json", "genuine"),
+        (f"{file}/changed.json", "changed"),
+    ]
+    _, out, _ = desk.run(file, *desk.options())
+    assert "2 files: 1 genuine, 1 changed" in out
+
+
+def test_a_large_archive_is_read_where_a_large_picture_is_not(desk: Desk) -> None:
+    photos = [(f"{n}.jpg.png", b"\x89PNG" + bytes(2_000_000)) for n in range(5)]
+    packed = write_archive([*photos, ("good.json", desk.world.data)])
+    code, document = desk.reports(desk.file("large.zip", packed), *desk.options())
+
+    assert len(packed) > 10_000_000
+    assert code == 1
+    assert document["files"][-1]["verdict"] == "genuine"
+
+
+def test_an_archive_that_is_a_trap_is_one_verdict_in_words(desk: Desk) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.json", bytes(8_000_000))
+    file = desk.file("bomb.zip", made.getvalue())
+    code, out, err = desk.run(file, *desk.options())
+
+    assert (code, err) == (1, "")
+    assert "This is not a credential file" in out
+    assert "packed too tightly" in out
+    assert desk.server.requests == []
+
+
+def test_a_certificate_is_checked_like_any_other_carrier(desk: Desk) -> None:
+    attachment = zlib.compress(desk.world.data)
+    pdf = (
+        b"%PDF-1.7\n7 0 obj\n<</Type/EmbeddedFile/Filter/FlateDecode>>\nstream\n"
+        + attachment
+        + b"\nendstream\nendobj\n%%EOF"
+    )
+    good = desk.file("good.pdf", pdf)
+    empty = desk.file("printed.pdf", b"%PDF-1.7\n%%EOF")
+    code, document = desk.reports(good, empty, *desk.options())
+    genuine, printed = document["files"]
+
+    assert code == 1
+    assert genuine["verdict"] == "genuine"
+    assert printed["verdict"] == "not_a_credential"
+    assert "no credential attached" in printed["steps"][0]["detail"]
+    assert "Ask the holder" in printed["next"]

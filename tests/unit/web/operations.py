@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from starlette.testclient import TestClient
 
+from ledger.core.short_code import ShortCode
 from tests.unit.web.world import School, World
 
 Document = Mapping[str, Any]
@@ -90,6 +91,7 @@ def _filled(template: str, school: School) -> str:
     for name, value in {
         "credential_id": school.credential,
         "key_id": school.key_id,
+        "short_code": ShortCode.of(school.credential or UUID(int=0)).text,
         "issuer": school.issuer,
         "key": school.signing_key,
         "code": "py-1",

@@ -4,6 +4,7 @@ import base64
 from uuid import uuid4
 
 from ledger.core import merkle
+from ledger.core.archive import open_archive
 from ledger.core.durable import DurableCredential, parse_credential_file
 from ledger.keystore.backup import decode_backup
 from ledger.store import batches, credentials
@@ -75,7 +76,7 @@ def test_the_issuer_record_shows_its_keys_and_that_they_wait(world: World) -> No
     }
 
 
-def test_png_and_svg_carry_the_credential(world: World) -> None:
+def test_png_svg_and_pdf_carry_the_credential(world: World) -> None:
     client = world.client(world.riverside.key)
     address = f"/api/v1/credentials/{world.riverside.credential}/file"
 
@@ -83,15 +84,39 @@ def test_png_and_svg_carry_the_credential(world: World) -> None:
     png = client.get(address, params={"format": "png"})
     svg = client.get(address, params={"format": "svg"})
 
+    pdf = client.get(address, params={"format": "pdf"})
+
+    assert pdf.headers["content-type"] == "application/pdf"
     assert png.headers["content-type"] == "image/png"
     assert svg.headers["content-type"] == "image/svg+xml"
     assert "sandbox" in svg.headers["content-security-policy"]
-    for baked in (png, svg):
+    for baked in (png, svg, pdf):
         found = parse_credential_file(baked.content)
         assert plain in (
             getattr(found, "data", None),
             getattr(found, "credential", None),
         )
+
+
+def test_an_archive_holds_all_of_one_earner_and_names_nobody_outside(
+    world: World,
+) -> None:
+    address = f"/api/v1/credentials/{world.riverside.credential}/archive"
+    answer = world.client(world.riverside.reading_key).get(address)
+    names = [entry.name for entry in open_archive(answer.content).entries]
+
+    assert answer.headers["content-type"] == "application/zip"
+    assert (
+        answer.headers["content-disposition"]
+        == 'attachment; filename="riverside-credentials.zip"'
+    )
+    assert [name.rpartition(".")[2] for name in names[:4]] == [
+        "json",
+        "png",
+        "svg",
+        "pdf",
+    ]
+    assert names[-2:] == ["README.txt", "manifest.json"]
 
 
 def test_an_award_that_breaks_a_rule_names_the_member_and_not_its_value(

@@ -30,6 +30,7 @@ ROUTES = {
     "GET /api/v1/credentials/{credential_id}": NAMED,
     "GET /api/v1/credentials/{credential_id}/batch": NAMED,
     "GET /api/v1/credentials/{credential_id}/file": NAMED,
+    "GET /api/v1/credentials/{credential_id}/archive": NAMED,
     "POST /api/v1/credentials/{credential_id}/withdrawal": NAMED,
     "POST /api/v1/rosters": OWN,
     "POST /api/v1/rosters/check": OWN,
@@ -39,6 +40,7 @@ ROUTES = {
     "POST /api/v1/verify": PUBLIC,
     "GET /status/{issuer}/{key}": PUBLIC,
     "GET /achievements/{issuer}/{code}/{version}": PUBLIC,
+    "GET /c/{short_code}": PUBLIC,
     "GET /health": PUBLIC,
 }
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ledger.core.short_code import ShortCode
 from ledger.services.rosters import COLUMNS, latest_today, parse_roster
 from tests.unit.web.world import ACHIEVEMENT, START, World
 
@@ -124,6 +125,56 @@ def test_the_documentation_shows_every_operation_with_its_scope(world: World) ->
             ]
             assert all(f"the scope <code>{scope}</code>" in section for scope in scopes)
             assert f"https://ledger.example.org{path}" in section
+
+
+def test_the_code_of_a_certificate_leads_to_what_it_is_for_and_to_nobody(
+    world: World,
+) -> None:
+    client, school = world.client(), world.riverside
+    assert school.credential is not None
+    code = ShortCode.of(school.credential)
+    page = client.get(f"/c/{code.text}", headers={"Accept": "text/html"})
+    told = client.get(f"/c/{code.text.lower().replace('-', ' ')}")
+
+    assert page.status_code == 200
+    assert page.headers["x-robots-tag"] == "noindex, nofollow"
+    assert page.headers["cache-control"] == "no-store"
+    for expected in (code.text, ACHIEVEMENT["name"], "Ask for its file", "TEST"):
+        assert expected in page.text
+    for secret in (school.name, school.email, str(school.credential)):
+        assert secret not in page.text
+        assert secret not in told.text
+    assert told.json() == {
+        "code": code.text,
+        "achievement": ACHIEVEMENT["name"],
+        "issuer": told.json()["issuer"],
+        "awardedOn": told.json()["awardedOn"],
+        "validUntil": None,
+        "state": "waiting",
+        "test": True,
+    }
+
+
+def test_the_page_of_a_withdrawn_certificate_says_so_first(world: World) -> None:
+    school = world.riverside
+    assert school.credential is not None
+    world.client(school.key).post(
+        f"/api/v1/credentials/{school.credential}/withdrawal",
+        json={"reason": "Issued to the wrong person."},
+        headers={"Idempotency-Key": "w"},
+    )
+    path = f"/c/{ShortCode.of(school.credential).text}"
+
+    page = world.client().get(path, headers={"Accept": "text/html"}).text
+    assert "The issuer has withdrawn it." in page
+    assert "wrong person" not in page
+
+
+@pytest.mark.parametrize("code", ["1DDZ-BJAD-DH4X", "1DDZ-BJAD-DH4Y", "x", "UUUU"])
+def test_a_code_that_leads_nowhere_is_not_found(world: World, code: str) -> None:
+    answer = world.client().get(f"/c/{code}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_a_test_chain_is_called_one(world: World) -> None:
