@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_NEEDED = 20
-NPM_PROJECTS = ("contracts", "tests/outsiders")
+NPM_PROJECTS = ("contracts", "ledger/verify/page", "tests/outsiders")
 
 # Debian package -> is it missing? What pip and npm cannot bring stands here and nowhere else.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
