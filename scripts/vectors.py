@@ -1,8 +1,8 @@
 """Write the vector files again. A test fails when what is committed differs."""
 
-from tests.vector_sources import baked, credentials, durable, reports, trees
+from tests.vector_sources import baked, credentials, durable, reports, trees, trust
 
-SOURCES = (credentials, durable, baked, trees, reports)
+SOURCES = (credentials, durable, baked, trees, trust, reports)
 
 
 def main() -> None:

@@ -53,6 +53,14 @@ def checkpoints(context: typer.Context) -> int:
     return run(context.args, program="perdure checkpoints")
 
 
+@app.command("trust", **_PASSED_ON)
+def trust(context: typer.Context) -> int:
+    """Keep a list of the issuers and accreditors you trust; see `perdure trust --help`."""
+    from ledger.verify.trust_command import run
+
+    return run(context.args, program="perdure trust")
+
+
 @app.command("worker", **_PASSED_ON)
 def worker(context: typer.Context) -> NoReturn:
     """Run the worker that anchors; see `perdure worker --help`."""

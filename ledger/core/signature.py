@@ -95,7 +95,7 @@ def sign(
     """Sign a document that has no proof, and return the proof. Raises MalformedError."""
     if "proof" in document:
         raise MalformedError("proof: the document carries one already")
-    if _key_of(verification_method) != key.public:
+    if key_of_method(verification_method) != key.public:
         raise MalformedError("verificationMethod: does not name the signing key")
     proof: dict[str, Json] = {
         **_FIXED,
@@ -171,9 +171,9 @@ class SignatureProof:
         return cls(
             created=canonical.parse_time(members["created"]),
             controller=method.partition("#")[0],
-            key=_key_of(method),
+            key=key_of_method(method),
             nonce=nonce,
-            signature=_signature_bytes(members["proofValue"]),
+            signature=read_proof_value(members["proofValue"]),
         )
 
     @property
@@ -192,7 +192,7 @@ def _check_nonce(nonce: str) -> None:
         raise MalformedError("proof.nonce: u and 32 bytes in base64url expected")
 
 
-def _key_of(verification_method: str) -> PublicKey:
+def key_of_method(verification_method: str) -> PublicKey:
     """Read the key from the fragment, the only place it may stand. Raises MalformedError."""
     did, mark, fragment = verification_method.partition("#")
     if not mark:
@@ -203,7 +203,8 @@ def _key_of(verification_method: str) -> PublicKey:
     return key
 
 
-def _signature_bytes(value: str) -> bytes:
+def read_proof_value(value: str) -> bytes:
+    """Read an Ed25519 signature in base58btc, with a leading z. Raises MalformedError."""
     if not value.startswith("z"):
         raise MalformedError("proof.proofValue: z and base58btc expected")
     signature = decode_base58(value[1:])

@@ -67,6 +67,15 @@ class Parser(argparse.ArgumentParser):
         """Take --trust."""
         self.add_argument("--trust", metavar="FILE", type=Path, help=what)
 
+    def add_signer(self, name: str = "--trust-signer") -> None:
+        """Take the key that must have signed the trust list."""
+        self.add_argument(
+            name,
+            dest="signer",
+            metavar="did:key:…",
+            help="refuse the trust list unless this key has signed it",
+        )
+
     def add_help_option(self) -> None:
         """Take --help, last."""
         self.add_argument(
@@ -101,11 +110,24 @@ def networks_of(path: Path | None) -> tuple[Network, ...]:
     return _configuration(path, parse_networks, networks.MAX_BYTES)
 
 
-def trust_of(path: Path | None) -> TrustList | None:
-    """The trust list of a file, if one is given. Raises UsageError."""
+def trust_of(path: Path | None, signer: str | None = None) -> TrustList | None:
+    """The trust list of a file, if one is given; only if this key signed it. UsageError."""
     if path is None:
+        if signer is not None:
+            raise UsageError("--trust-signer: there is no trust list; name it: --trust")
         return None
-    return _configuration(path, parse_trust_list, trust.MAX_BYTES)
+    return signed_by(
+        _configuration(path, parse_trust_list, trust.MAX_BYTES), signer, path
+    )
+
+
+def signed_by(listed: TrustList, signer: str | None, path: Path) -> TrustList:
+    """The list, if it is signed by the key that is demanded, if one is. UsageError."""
+    signature = listed.signature
+    if signer is None or (signature is not None and signature.key.did == signer):
+        return listed
+    found = "nobody" if signature is None else signature.key.did
+    raise UsageError(f"{path}: signed by {found}, and you demand {signer}")
 
 
 def checkpoints_of(

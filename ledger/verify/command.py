@@ -136,6 +136,7 @@ def _parser(program: str) -> Parser:
         help="blocks that you trust, as `perdure checkpoints` lists them",
     )
     parser.add_trust("issuers and accreditors you trust")
+    parser.add_signer()
     parser.add_networks()
     parser.add_argument(
         "--email", metavar="ADDRESS", help="check that it was issued to this address"
@@ -161,7 +162,7 @@ def _order(given: argparse.Namespace) -> _Order:
         readers=readers,
         networks=networks_of(given.networks),
         checkpoints=checkpoints_of(given.checkpoints, given.block_hash),
-        trust=trust_of(given.trust),
+        trust=trust_of(given.trust, given.signer),
         email=email,
         as_json=given.json,
     )

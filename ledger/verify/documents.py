@@ -22,27 +22,38 @@ _HIDING = frozenset(
 
 
 def parse_document(
-    data: bytes, members: frozenset[str], *, what: str, max_bytes: int
+    data: bytes,
+    members: frozenset[str],
+    *,
+    what: str,
+    max_bytes: int,
+    optional: frozenset[str] = frozenset(),
 ) -> dict[str, Json]:
     """Read a version 1 document with exactly these members beside "version". MalformedError."""
     try:
         document = canonical.parse_object(data, max_bytes=max_bytes)
     except MalformedError as error:
         raise MalformedError(f"{what}: {error}") from error
-    check_members(document, members | {"version"}, what)
+    check_members(document, members | {"version"}, what, optional=optional)
     version = document["version"]
     if isinstance(version, bool) or version != VERSION:
         raise MalformedError(f"{what}: version {VERSION} expected")
     return document
 
 
-def check_members(value: Json, members: frozenset[str], where: str) -> dict[str, Json]:
-    """Give the object back if it has exactly these members. Raises MalformedError."""
+def check_members(
+    value: Json,
+    members: frozenset[str],
+    where: str,
+    *,
+    optional: frozenset[str] = frozenset(),
+) -> dict[str, Json]:
+    """Give the object back if it has these members and no others. Raises MalformedError."""
     if not isinstance(value, dict):
         raise MalformedError(f"{where}: not an object")
     for missing in sorted(members - value.keys()):
         raise MalformedError(f"{where}.{missing}: missing")
-    for unknown in sorted(value.keys() - members):
+    for unknown in sorted(value.keys() - members - optional):
         raise MalformedError(f"{where}.{unknown[:40]}: unknown member")
     return value
 

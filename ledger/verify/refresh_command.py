@@ -6,12 +6,10 @@ worst of 1, 2, 0. Wrong usage is 64, before anything is read.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TextIO
 
 from ledger.core import baking
@@ -28,6 +26,7 @@ from ledger.verify.arguments import (
     readers_of,
     trust_of,
 )
+from ledger.verify.files import replace_file
 from ledger.verify.networks import Network, caip2
 from ledger.verify.refresh import refresh
 from ledger.verify.report import exit_code, moment, printable
@@ -119,7 +118,7 @@ def _refresh(
             return 1, "it is signed, but not recorded yet; there is nothing to prove"
         durable = refresh(held, readers=readers, networks=networks, trust=trust)
         written = _put_back(data, durable)
-        _replace(target, written)
+        replace_file(target, written)
     except OSError as error:
         return 2, str(error.strerror)
     except ChainUnavailable as error:
@@ -151,19 +150,3 @@ def _put_back(data: bytes, durable: DurableCredential) -> bytes:
             raise MalformedError(
                 "a file of this kind is not written again; refresh the .json, .png or .svg"
             )
-
-
-def _replace(target: Path, data: bytes) -> None:
-    """Write whole or not at all: the file may be the only copy of a credential."""
-    folder = target.resolve().parent
-    with NamedTemporaryFile(dir=folder, prefix=".refresh-", delete=False) as temporary:
-        try:
-            temporary.write(data)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-            if target.exists():
-                Path(temporary.name).chmod(target.stat().st_mode & 0o777)
-            Path(temporary.name).replace(target.resolve())
-        except OSError:
-            Path(temporary.name).unlink(missing_ok=True)
-            raise

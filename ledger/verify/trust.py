@@ -6,20 +6,27 @@ The issuers and accreditors a verifier trusts: format in docs/spec/networks-and-
      "accreditors": [{"id": "eip155:1:0x…:0x…", "name": "Skills Board"}]}
 
 An entry is a whole identifier: chain, registry and issuer id. A shorter one would also name
-the record that a stranger keeps under the same id elsewhere.
+the record that a stranger keeps under the same id elsewhere. A list may carry a `proof` of who
+wrote it; where it does, the proof holds or the list is refused.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
+from ledger.core import document_signature
 from ledger.core.canonical import Json
+from ledger.core.document_signature import DocumentSignature
 from ledger.core.issuer import IssuerReference
-from ledger.errors import MalformedError
+from ledger.core.keys import SigningKey
+from ledger.errors import MalformedError, ProofError
 from ledger.verify import documents
 
 MAX_BYTES: Final = 8_388_608
 MAX_ENTRIES: Final = 20_000
+
+_MEMBERS: Final = frozenset({"name", "issuers", "accreditors"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class TrustList:
     name: str
     issuers: tuple[Trusted, ...] = ()
     accreditors: tuple[Trusted, ...] = ()
+    #: Who signed the list that was read; None if nobody did.
+    signature: DocumentSignature | None = None
 
     def __post_init__(self) -> None:
         documents.read_name(self.name, "trust list name")
@@ -77,32 +86,61 @@ class TrustList:
 
 
 def parse_trust_list(data: bytes) -> TrustList:
-    """Read a trust list file. Raises MalformedError."""
+    """Read a trust list file, and check its proof if it has one. Raises MalformedError."""
     document = documents.parse_document(
         data,
-        frozenset({"name", "issuers", "accreditors"}),
+        _MEMBERS,
         what="trust list",
         max_bytes=MAX_BYTES,
+        optional=frozenset({"proof"}),
     )
-    return TrustList(
+    signed = {member: document[member] for member in document if member != "proof"}
+    trust = TrustList(
         name=documents.read_name(document["name"], "trust list.name"),
         issuers=_entries(document["issuers"], "issuers"),
         accreditors=_entries(document["accreditors"], "accreditors"),
     )
+    if "proof" not in document:
+        return trust
+    try:
+        signature = document_signature.check_document(signed, document["proof"])
+    except ProofError as error:
+        raise MalformedError(
+            "trust list.proof: the list was changed after it was signed"
+        ) from error
+    except MalformedError as error:
+        raise MalformedError(f"trust list.{error}") from error
+    return replace(trust, signature=signature)
 
 
 def encode_trust_list(trust: TrustList) -> bytes:
-    """Write a trust list file that `parse_trust_list` reads back."""
-    document = {
+    """Write the entries as a trust list file that nobody signed."""
+    return _write(_document(trust))
+
+
+def encode_signed_trust_list(
+    trust: TrustList, key: SigningKey, *, created: datetime
+) -> bytes:
+    """Write a trust list file signed with this key. Raises MalformedError."""
+    document = _document(trust)
+    proof = document_signature.sign_document(document, key, created=created)
+    return _write({**document, "proof": proof})
+
+
+def _document(trust: TrustList) -> dict[str, Json]:
+    return {
         "version": documents.VERSION,
         "name": trust.name,
         "issuers": [_entry_json(entry) for entry in trust.issuers],
         "accreditors": [_entry_json(entry) for entry in trust.accreditors],
     }
+
+
+def _write(document: dict[str, Json]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _entry_json(entry: Trusted) -> dict[str, str]:
+def _entry_json(entry: Trusted) -> dict[str, Json]:
     return {"id": entry.reference.text, "name": entry.name}
 
 

@@ -41,7 +41,7 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 def test_example_networks_file_is_the_built_in_entry() -> None:
-    networks, _ = blocks(NETWORKS_AND_TRUST, "json")
+    networks, *_ = blocks(NETWORKS_AND_TRUST, "json")
 
     assert parse_networks(networks.encode()) == BUILT_IN[:1]
 
@@ -88,7 +88,7 @@ def test_limits_of_evidence_are_the_programs() -> None:
 
 
 def test_example_trust_list_is_read() -> None:
-    _, trust = blocks(NETWORKS_AND_TRUST, "json")
+    _, trust, _ = blocks(NETWORKS_AND_TRUST, "json")
 
     assert parse_trust_list(trust.encode()).name == "Admissions, Example University"
 

@@ -1,14 +1,26 @@
 """The trust list: whole identifiers, each once."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+from ledger.core import canonical
+from ledger.core.document_signature import DocumentSignature
 from ledger.core.issuer import IssuerReference
+from ledger.core.keys import SigningKey
 from ledger.errors import MalformedError
-from ledger.verify.trust import Trusted, TrustList, encode_trust_list, parse_trust_list
+from ledger.verify.trust import (
+    Trusted,
+    TrustList,
+    encode_signed_trust_list,
+    encode_trust_list,
+    parse_trust_list,
+)
 
 REGISTRY = "0x" + "1" * 40
 SCHOOL = IssuerReference(1, REGISTRY, b"\x01" * 32)
@@ -99,3 +111,56 @@ def test_what_is_written_is_read_back(
     trust = TrustList("Meine Liste", tuple(issuers), tuple(accreditors))
 
     assert trust == parse_trust_list(encode_trust_list(trust))
+
+
+SIGNER = SigningKey.from_seed(b"\x31" * 32)
+SIGNED_AT = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@given(UNIQUE, UNIQUE)
+def test_a_signed_list_says_who_signed_it(
+    issuers: list[Trusted], accreditors: list[Trusted]
+) -> None:
+    trust = TrustList("Meine Liste", tuple(issuers), tuple(accreditors))
+    data = encode_signed_trust_list(trust, SIGNER, created=SIGNED_AT)
+
+    signature = DocumentSignature(SIGNER.public, SIGNED_AT)
+    assert replace(trust, signature=signature) == parse_trust_list(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "Other"}, "changed after it was signed"),
+        ({"issuers": []}, "changed after it was signed"),
+        ({"proof": {}}, "proof.type: missing"),
+        ({"proof": None}, "proof: not an object"),
+    ],
+)
+def test_a_proof_that_does_not_hold_refuses_the_whole_list(
+    change: dict[str, Any], reason: str
+) -> None:
+    trust = TrustList("Mine", (Trusted(SCHOOL, "Riverside"),))
+    data = encode_signed_trust_list(trust, SIGNER, created=SIGNED_AT)
+    changed = json.dumps(json.loads(data) | change).encode()
+    with pytest.raises(MalformedError, match=reason):
+        parse_trust_list(changed)
+
+
+# ---------------------------------------------------------------- vectors
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "trust"
+MANIFEST = canonical.parse_object((VECTORS / "manifest.json").read_bytes())
+
+
+@pytest.mark.parametrize(("name", "expected"), list(MANIFEST["valid"].items()))  # type: ignore[union-attr]
+def test_a_valid_vector_names_its_signer(name: str, expected: dict[str, Any]) -> None:
+    signature = parse_trust_list((VECTORS / name).read_bytes()).signature
+
+    assert expected["signedBy"] == (signature.key.did if signature else None)
+
+
+@pytest.mark.parametrize(("name", "expected"), list(MANIFEST["invalid"].items()))  # type: ignore[union-attr]
+def test_an_invalid_vector_is_refused(name: str, expected: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError, match=expected["says"]):
+        parse_trust_list((VECTORS / name).read_bytes())
