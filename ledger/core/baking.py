@@ -35,6 +35,8 @@ _SVG_ROOT = "{http://www.w3.org/2000/svg}svg"
 _NAMESPACE = "https://purl.imsglobal.org/ob/v3p0"
 _CREDENTIAL = f"{{{_NAMESPACE}}}credential"
 _XML_SPACE = " \t\r\n"
+# What phones and screens make of a badge: JPEG, GIF, WebP, HEIF and AVIF.
+_PHOTO = re.compile(rb"\xff\xd8\xff|GIF8|RIFF.{4}WEBP|.{4}ftyp", re.DOTALL)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # The parser has already found the document well-formed: a start tag ends at the first ">"
@@ -56,6 +58,10 @@ def extract(data: bytes) -> bytes:
         return pdf.attached_credential(data)
     if data.startswith(_PNG_SIGNATURE):
         return _extract_png(data)
+    if _PHOTO.match(data):
+        raise MalformedError(
+            "a photo or a screenshot; a credential comes as .json, .png, .svg or .pdf"
+        )
     # No JSON text starts with "<", and no XML document with anything else.
     if data.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n").startswith(b"<"):
         return _extract_svg(data)

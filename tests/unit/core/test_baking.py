@@ -205,9 +205,24 @@ def test_openbadgeslib_reads_ours() -> None:
 # ---------------------------------------------------------------- files told apart
 
 
-@pytest.mark.parametrize("data", [b'{"a":1}', b" [1]", b"", b"GIF89a", b" %PDF-"])
+@pytest.mark.parametrize("data", [b'{"a":1}', b" [1]", b"", b"BM", b" %PDF-"])
 def test_anything_else_is_handed_on_as_it_is(data: bytes) -> None:
     assert extract(data) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff\xe0",
+        b"GIF89a",
+        b"RIFF\0\n\0\0WEBPVP8 ",
+        b"\0\0\0\x18ftypheic",
+        b"\0\0\0\x1cftypavif",
+    ],
+)
+def test_a_photo_is_called_one(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="a photo or a screenshot"):
+        extract(data)
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04...", b"PK\x05\x06" + bytes(18)])
