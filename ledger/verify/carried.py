@@ -115,6 +115,13 @@ class Carried:
             f" key that {sources}, at block {at.number}, cannot have any more",
         )
 
+    def after(self, block: Block) -> tuple[tuple[str, ProvenRegistries], ...]:
+        """What is proved, if it is of a later block than this one."""
+        proven = self.proven
+        if proven is None or proven.block.number <= block.number:
+            return ()
+        return (("the evidence in the file", proven),)
+
     def check_status(self, seen: IssuerState, at: Block, sources: str) -> None:
         """Compare a node's "not withdrawn" with what is proved. Raises Unsettled."""
         proven = self.proven

@@ -220,6 +220,7 @@ class HomeChain:
             fault = self._fault(state.window, view)
             if fault is not None:
                 return fault
+            self._check_later(view)
         proof = self._subject.proof
         if proof is not None and not self._records(view, proof.issuer_profile):
             if not self._records(self._view(Tag.LATEST), proof.issuer_profile):
@@ -279,6 +280,26 @@ class HomeChain:
                     f"issuer.{code}", f"Credential {when}; {what} {moment(bound)}."
                 )
         raise RuntimeError("a key window that covers nothing and has no bound")
+
+    def _check_later(self, view: RegistryView) -> None:
+        """
+        Ask whoever knows a later block whether the key is still good there. Unsettled.
+
+        An address that lags, or says so, would hide a compromise declared since.
+        """
+        later = self._later(Tag.FINALIZED)
+        if self._carried is not None and isinstance(self._chain, Witnesses):
+            later = (*later, *self._carried.after(view.block))
+        for source, registry in later:
+            window = self._issuer_state(registry).window
+            if window is not None and self._fault(window, view) is None:
+                continue
+            raise Unsettled(
+                witnesses.DISAGREEMENT,
+                f"{source}, further on at block {registry.block.number}, shows another window"
+                f" of the key than there was at block {view.block.number}, the last that all"
+                " have",
+            )
 
     def _records(self, view: RegistryView, profile: IssuerProfile) -> bool:
         return view.profile_time(self._subject.issuer, profile.hash) is not None
@@ -358,6 +379,13 @@ class HomeChain:
         if self._carried is not None:
             self._carried.check_status(state, view.block, self._teller)
         self._check_age(view, network)
+        for source, registry in self._later(Tag.LATEST):
+            if self._issuer_state(registry).revoked:
+                raise Unsettled(
+                    witnesses.DISAGREEMENT,
+                    f"{source}, further on at block {registry.block.number}, shows that it was"
+                    f" withdrawn since block {view.block.number}, the last that all have",
+                )
         return Step("withdrawal.none", f"Seen {seen}")
 
     @property
@@ -456,6 +484,15 @@ class HomeChain:
                 return chain  # one block is all there is
             case Witnesses():
                 return CalledRegistries(chain.view(tag))
+
+    def _later(self, tag: Tag) -> tuple[tuple[str, RegistryView], ...]:
+        """The registries at later blocks than all addresses have, by who shows them."""
+        chain = self._chain
+        if not isinstance(chain, Witnesses):
+            return ()
+        return tuple(
+            (source, CalledRegistries(view)) for source, view in chain.ahead(tag)
+        )
 
     def _issuer_state(self, view: RegistryView) -> IssuerState:
         subject = self._subject

@@ -96,6 +96,7 @@ class Witnesses:
         self.network = network
         self.readers = tuple(readers)
         self._views: dict[Tag, View | ChainUnavailable] = {}
+        self._heads: dict[Tag, list[Block]] = {}
 
     @classmethod
     def gather(cls, network: Network, readers: Sequence[ChainReader]) -> "Witnesses":
@@ -144,6 +145,20 @@ class Witnesses:
             f"about block {number}",
         )
 
+    def ahead(self, tag: Tag) -> tuple[tuple[str, View], ...]:
+        """
+        Those whose own newest block of that kind is above the one that all have, by address.
+
+        Whoever lags, or says so, would otherwise choose how much of the past is read.
+        ChainUnavailable.
+        """
+        common = self.view(tag).block.number
+        return tuple(
+            (reader.address, View(self.network, [reader], head))
+            for reader, head in zip(self.readers, self._heads[tag], strict=True)
+            if head.number > common
+        )
+
     @property
     def read(self) -> tuple[tuple[Tag, Block], ...]:
         """The blocks read so far, finalized first."""
@@ -154,11 +169,9 @@ class Witnesses:
         )
 
     def _block(self, tag: Tag) -> Block:
-        lowest = min(
-            (reader.block(tag) for reader in self.readers),
-            key=lambda block: block.number,
-        )
-        return self.block_at(lowest.number)
+        heads = [reader.block(tag) for reader in self.readers]
+        self._heads[tag] = heads
+        return self.block_at(min(head.number for head in heads))
 
 
 def _agreed(

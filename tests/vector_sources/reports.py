@@ -15,7 +15,7 @@ from ledger.core.keys import SigningKey
 from ledger.errors import ChainUnavailable
 from ledger.verify.checkpoints import Checkpoint, encode_checkpoints
 from ledger.verify.networks import Network, encode_networks
-from ledger.verify.rpc import RpcReader, Tag
+from ledger.verify.rpc import Block, RpcReader, Tag
 from ledger.verify.trust import Trusted, TrustList, encode_trust_list
 from ledger.verify.verification import verify
 from tests.registry_state import NEIGHBOURS, issuer_words, state_trie
@@ -277,6 +277,45 @@ def incomplete_disagreement() -> Case:
     w.issuer.revoked.add(INDEX)
     liar = FakeChain(world().chain.settled, start=BEGAN, name="two.example")
     return Case(w, others=[liar])
+
+
+def _further(state: FakeState) -> FakeChain:
+    """An address that knows final blocks in which something happened, and names others."""
+
+    class Further(FakeChain):
+        def block(self, which: Tag | int) -> Block:
+            return super().block(99 if which is Tag.FINALIZED else which)
+
+    settled = world().chain.settled
+    return Further(settled, newest=state, finalized=60, start=BEGAN, name="two.example")
+
+
+@case
+def incomplete_withdrawn_since_says_one_address() -> Case:
+    w = world()
+    w.chain.latest = 100
+    withdrawn = replace(w.issuer, revoked={INDEX})
+    later = replace(w.chain.settled, issuers={REFERENCE.issuer_id: withdrawn})
+    ahead = FakeChain(w.chain.settled, newest=later, start=BEGAN, name="two.example")
+    return Case(w, others=[ahead])
+
+
+@case
+def incomplete_key_compromised_since_says_one_address() -> Case:
+    w = world()
+    w.chain.finalized = 60
+    lost = replace(w.issuer, keys={KEY.public.key_id: (BEGAN, 0, T, 1)})
+    later = replace(w.chain.settled, issuers={REFERENCE.issuer_id: lost})
+    w.chain.newest = later
+    return Case(w, others=[_further(later)])
+
+
+@case
+def incomplete_key_compromised_since_says_the_evidence() -> Case:
+    w = world()
+    lost = replace(w.issuer, keys={KEY.public.key_id: (BEGAN, 0, T, 1)})
+    prove(w, replace(w.chain.settled, issuers={REFERENCE.issuer_id: lost}), number=105)
+    return Case(w)
 
 
 @case

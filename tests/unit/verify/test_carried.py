@@ -411,6 +411,23 @@ def test_evidence_that_is_newer_than_a_lagging_node_is_not_held_against_it() -> 
     assert w.verify().verdict is Verdict.GENUINE
 
 
+@pytest.mark.parametrize("bounds", [(T, 0), (0, T), (0, BEGAN)])
+def test_evidence_that_is_newer_shows_what_a_lagging_node_hides(
+    bounds: tuple[int, int],
+) -> None:
+    """The node is asked alone, and its newest final block is older than the compromise."""
+    w = world()
+    lost = replace(w.issuer, keys={KEY.public.key_id: (BEGAN, *bounds, 1)})
+    prove(w, replace(w.chain.settled, issuers={REFERENCE.issuer_id: lost}), number=105)
+    report = w.verify()
+
+    assert report.verdict is Verdict.INCOMPLETE
+    assert report.steps[2].code == "issuer.disagreement"
+    assert "the evidence in the file, further on at block 105" in str(
+        report.steps[2].detail
+    )
+
+
 # ---------------------------------------------------------------- broken
 
 

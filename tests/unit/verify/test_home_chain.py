@@ -8,6 +8,7 @@ import pytest
 from ledger.core.anchor import Anchor, AnchorProof
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.merkle import InclusionProof
+from ledger.errors import ChainUnavailable
 from ledger.verify.home_chain import MAX_BEHIND, HomeChain, Subject
 from ledger.verify.networks import Network
 from ledger.verify.report import KnownIssuer, Outcome, Step
@@ -505,6 +506,66 @@ def test_one_of_two_addresses_that_lags_is_read_at_its_own_final_block() -> None
 
     assert checked.codes == ("record.final", "issuer.trusted", "withdrawal.none")
     assert [read.block.number for read in checked.home.read] == [60, 105]
+
+
+class Further(FakeChain):
+    """Knows later blocks as final, and there another state, than the rest of the world."""
+
+    def block(self, which: Tag | int):  # type: ignore[no-untyped-def]
+        return super().block(100 if which is Tag.FINALIZED else which)
+
+
+def test_an_address_that_lags_does_not_hide_a_withdrawal_that_another_shows() -> None:
+    slow = FakeChain(state(), name="slow.example", latest=100)
+    ahead = FakeChain(state(), newest=state(school(revoked=True)))
+
+    for chains in ((slow, ahead), (ahead, slow)):
+        checked = check(*chains)
+        assert checked.withdrawal.code == "withdrawal.disagreement"
+        assert checked.withdrawal.detail == (
+            "https://chain.example, further on at block 110, shows that it was withdrawn"
+            " since block 100, the last that all have."
+        )
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        school((1_000_000, 0, T)),
+        school((1_000_000, T, 0)),
+        school(closed_at=T),
+        school(None),
+    ],
+)
+def test_an_address_that_lags_does_not_hide_that_the_key_was_lost(
+    later: FakeIssuer,
+) -> None:
+    slow = FakeChain(state(), name="slow.example", finalized=60)
+    ahead = Further(state(), newest=state(later), finalized=60)
+    checked = check(slow, ahead)
+
+    assert checked.issuer.code == "issuer.disagreement"
+    assert "https://chain.example, further on at block 100" in checked.issuer.detail
+
+
+def test_what_happened_to_the_key_since_is_no_disagreement() -> None:
+    slow = FakeChain(state(), name="slow.example", finalized=60)
+    ended = state(school((1_000_000, T + 1, T + 1), closed_at=T + 1))
+    checked = check(slow, Further(state(), newest=ended, finalized=60))
+
+    assert checked.codes[:2] == ("record.final", "issuer.trusted")
+
+
+def test_who_is_ahead_and_does_not_answer_leaves_the_question_open() -> None:
+    class Silent(FakeChain):
+        def call(self, to: str, data: bytes, block: int) -> bytes:
+            if block > 100:
+                raise ChainUnavailable("https://chain.example is silent")
+            return super().call(to, data, block)
+
+    slow = FakeChain(state(), name="slow.example", latest=100)
+
+    assert check(Silent(state()), slow).withdrawal.code == "withdrawal.unreachable"
 
 
 # -------------------------------------------------------------------- remarks
