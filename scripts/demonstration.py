@@ -427,7 +427,7 @@ def with_server(
         )
         told.done()
 
-        told.step("Every earner gets files: .json, .png and .svg")
+        told.step("Every earner gets files: .json, .png, .svg and a .pdf certificate")
         written = write_files(server, out)
         told.line(f"{written} files for {learners} people in {out / 'earners'}")
         told.done()
@@ -540,7 +540,7 @@ def write_files(server: Server, out: Path) -> int:
     for number, credential in enumerate(server.credentials(), 1):
         folder = out / "earners" / f"{number:03}"
         folder.mkdir(parents=True)
-        for kind in ("json", "png", "svg"):
+        for kind in ("json", "png", "svg", "pdf"):
             data = server.call(
                 "GET", f"/api/v1/credentials/{credential['id']}/file?format={kind}"
             )

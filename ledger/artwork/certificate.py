@@ -119,8 +119,11 @@ def _print(
 ) -> bytes:
     texts = _texts(spec)
     shown = {
+        # A text of nothing that can be seen is not drawn either.
         what: _said(
-            f"({what} stands in the attached file)" if what in left_out else text
+            f"({what} stands in the attached file)"
+            if what in left_out or not text
+            else text
         )
         for what, text in texts.items()
     }

@@ -21,7 +21,8 @@ _BODY: Final[dict[str, Any]] = {
     LIMIT: MAX_IMAGE_BYTES,
     "requestBody": {
         "required": True,
-        "description": "The file as the earner has it: .json, or a baked .png or .svg.",
+        "description": "The file as the earner has it: .json, a baked .png or .svg, or a .pdf certificate."
+        " An archive is to be opened first.",
         "content": {
             "application/json": {
                 "schema": {"type": "object"},
@@ -29,6 +30,7 @@ _BODY: Final[dict[str, Any]] = {
             },
             "image/png": _BINARY,
             "image/svg+xml": _BINARY,
+            "application/pdf": _BINARY,
         },
     },
 }

@@ -215,6 +215,10 @@ def test_the_main_job_in_commands(
     assert (known.code, unknown.code) == (3, 3)
     assert {report["verdict"] for report in unknown.json["files"]} == {"unknown_issuer"}
 
+    assert take_away(school, tmp_path, *check[5:]) == [
+        (kind, "genuine") for kind in (".json", ".png", ".svg", ".pdf")
+    ]
+
     revoked = school(
         "credential",
         "revoke",
@@ -237,6 +241,24 @@ def test_the_main_job_in_commands(
         "BitstringStatusListCredential"
         in school("status-list", "--org", "riverside").out
     )
+
+
+def take_away(
+    school: Command, tmp_path: Path, *arguments: str
+) -> list[tuple[str, str]]:
+    """What the verifier says of each file in an earner's archive."""
+    taken = str(tmp_path / "take-away.zip")
+    written = school(
+        "credential", "archive", "amina@example.com", "--org", "riverside",
+        "--out", taken, "--json",
+    )  # fmt: skip
+    assert (written.json["credentials"], written.json["durable"]) == (1, 1)
+    trust = str(tmp_path / "trust.json")
+    checked = school("verify", taken, *arguments, "--trust", trust)
+    return [
+        (Path(report["file"]).suffix, report["verdict"])
+        for report in checked.json["files"]
+    ]
 
 
 def json_issuer(perdure: Command) -> str:

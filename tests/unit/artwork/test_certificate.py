@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
+import pypdfium2
 import pytest
+import zxingcpp
 from hypothesis import given, settings, strategies as st
 from pypdf import PdfReader
 
@@ -151,6 +153,28 @@ def test_pictures_have_words_for_those_who_do_not_see_them() -> None:
     assert b"(QR code: https://credentials.example.org/c/1DDZ-BJAD-DH4X)" in pdf
 
 
+LONG_ADDRESS = f"https://{'a-long-name.' * 8}example.org/school/c/{SPEC.code}"
+
+
+@pytest.mark.parametrize(
+    ("address", "dots_per_inch"),
+    [
+        (SPEC.address, 60),
+        (SPEC.address, 90),
+        (SPEC.address, 150),
+        (LONG_ADDRESS, 90),
+        (LONG_ADDRESS, 150),
+    ],
+)
+def test_a_scanner_reads_where_to_check(address: str, dots_per_inch: int) -> None:
+    pdf = certificate_pdf(replace(SPEC, address=address)).pdf
+    with pypdfium2.PdfDocument(pdf) as opened:
+        drawn = opened[0].render(scale=dots_per_inch / 72, grayscale=True)
+        dots = memoryview(bytes(drawn.buffer)).cast("B", (drawn.height, drawn.stride))
+
+    assert [found.text for found in zxingcpp.read_barcodes(dots)] == [address]
+
+
 def test_all_fonts_are_in_the_file() -> None:
     pdf = certificate_pdf(replace(SPEC, recipient="李伟 محمد")).pdf
     fonts = re.findall(rb"/FontDescriptor", pdf)
@@ -251,6 +275,22 @@ def test_the_longest_names_stay_on_the_page(name: str) -> None:
 
     assert certificate_pdf(long).left_out == ()
     assert len(PdfReader(io.BytesIO(certificate_pdf(long).pdf)).pages) == 1
+
+
+@pytest.mark.parametrize("blank", [" ", "\u3000", "\u200b", "\u00a0\u2060"])
+def test_what_cannot_be_seen_is_said_to_be_in_the_file(blank: str) -> None:
+    spec = replace(
+        SPEC,
+        recipient=blank,
+        partner=blank,
+        issuer=blank,
+        badge=replace(SPEC.badge, title="\u200b"),
+        skills=(blank,),
+    )
+    page = tight(words(certificate_pdf(spec).pdf))
+
+    for what in ("the name", "the title", "the issuer", "the partner", "the skill 1"):
+        assert tight(f"({what} stands in the attached file)") in page
 
 
 @given(
