@@ -5,7 +5,7 @@ import type { Report } from "../verify/index";
 import { showAbout } from "./about";
 import { check } from "./checking";
 import { copy, encodeReports, save } from "./document";
-import { byId, make, within } from "./elements";
+import { byId, make, printable, within } from "./elements";
 import { carriesCredential, fromFiles, fromFragment, fromText, type Given } from "./given";
 import { reportBody, verdictBox } from "./report";
 import { SettingFault, Settings } from "./settings";
@@ -71,7 +71,7 @@ function showProgress(total: number): Stop {
     tell: (name, done, known) => {
       bar.max = known;
       bar.value = done;
-      what.textContent = known > 1 ? `${done} of ${known} done; now ${name}` : name;
+      what.textContent = known > 1 ? `${done} of ${known} done; now ${printable(name)}` : printable(name);
     },
   };
   const button = make("button", { type: "button", class: "button", click: () => { stop.asked = true; } }, "Stop");
@@ -109,7 +109,7 @@ function actionsFor(reports: readonly Report[]): HTMLElement {
   const button = (name: string, act: () => void, kind = "button"): HTMLElement =>
     make("button", { type: "button", class: kind, click: act }, name);
   const unanswered = reports.some((report) => report.verdict === "incomplete");
-  const copying = button("Copy the report", () => {
+  const copying = button("Copy report", () => {
     void copy(encodeReports(reports)).then((done) => {
       live.textContent = done ? "The report was copied." : "The browser did not let this page copy. Open the technical detail and copy it there.";
       copying.textContent = done ? "Copied" : "Could not copy";
@@ -121,7 +121,7 @@ function actionsFor(reports: readonly Report[]): HTMLElement {
     ...(unanswered ? [button("Enter an address", () => settings.askForAddress(), "button primary")] : []),
     button("Check again", () => void checkAll(last), "button again"),
     copying,
-    button("Save the report", () => save(encodeReports(reports), "report.json")),
+    button("Save report", () => save(encodeReports(reports), "report.json")),
     button("Print", () => window.print()),
   );
 }

@@ -18,7 +18,7 @@ export function verdictBox(report: Report, level: Level, ...more: readonly Node[
     make(
       "div",
       {},
-      make("p", { class: "of" }, make("bdi", {}, report.file)),
+      make("p", { class: "of" }, make("bdi", {}, report.file), ", checked ", moment(now())),
       make(heading(level), { class: "heading", tabindex: "-1" }, report.heading),
       ...issuerLine(report),
       make("p", { class: "next" }, make("strong", {}, "What to do: "), report.next ?? "Nothing."),
@@ -28,12 +28,11 @@ export function verdictBox(report: Report, level: Level, ...more: readonly Node[
   return box;
 }
 
-function issuerLine({ issuer, tone }: Report): Node[] {
+function issuerLine({ issuer, verdict }: Report): Node[] {
   if (issuer === null) return [];
   const named = make("strong", {}, make("bdi", {}, issuer.name));
   const known = ["Known from ", make("bdi", {}, `“${issuer.by}”`), "."];
-  // Who it would be from says nothing good about what must not be relied on.
-  const lead = tone === "red" ? "Issuer that it names: " : "Issued by ";
+  const lead = verdict === "contradicted" ? "The issuer that it names: " : "Issued by ";
   return [make("p", {}, lead, named, ". ", ...known)];
 }
 
@@ -49,11 +48,11 @@ export function reportBody(report: Report, level: Level): Node[] {
 
 function claimsCard(claims: Claims, report: Report, level: Level): HTMLElement {
   const muted = report.tone === "red";
-  const rows: [string, Node][] = [["Achievement", achievement(claims)]];
-  if (claims.recipient !== null) rows.unshift(["Awarded to", text(claims.recipient)]);
-  rows.push(["Awarded on", day(claims.awarded)], ["Issuer", text(claims.issuer)]);
-  if (claims.creator !== null) rows.push(["Created by", text(claims.creator)]);
-  if (claims.source !== null) rows.push(["Assessed by", text(claims.source)]);
+  const rows: [string, Node | string][] = [["Achievement", achievement(claims)]];
+  if (claims.recipient !== null) rows.unshift(["Awarded to", claims.recipient]);
+  rows.push(["Awarded on", day(claims.awarded)], ["Issuer", claims.issuer]);
+  if (claims.creator !== null) rows.push(["Created by", claims.creator]);
+  if (claims.source !== null) rows.push(["Assessed by", claims.source]);
   rows.push(["Valid", validity(claims)]);
   return make(
     "section",
@@ -64,10 +63,8 @@ function claimsCard(claims: Claims, report: Report, level: Level): HTMLElement {
   );
 }
 
-const text = (written: string): Node => document.createTextNode(written);
-
-function achievement({ achievement, version }: Claims): Node {
-  if (version === null) return text(achievement);
+function achievement({ achievement, version }: Claims): Node | string {
+  if (version === null) return achievement;
   return make("span", {}, achievement, make("span", { class: "soft" }, ` (version ${version})`));
 }
 
@@ -129,6 +126,8 @@ function readRows(report: Report): [string, string][] {
 function colophon(report: Report): HTMLElement {
   const lines = readRows(report).map(([name, value]) => `${name}: ${value}`);
   if (report.claims !== null) lines.push(`Credential: ${report.claims.id}`);
-  const checked = `Checked at ${new Date().toISOString().slice(0, 19)}Z with verifier.html ${__VERSION__}. A print-out carries no proof; the file does.`;
+  const checked = `Checked at ${now()} with verifier.html ${__VERSION__}. A print-out carries no proof; the file does.`;
   return make("div", { class: "colophon" }, ...[...lines, checked].map((line) => make("p", {}, line)));
 }
+
+const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;

@@ -16,7 +16,7 @@ import {
   type Options,
   type TrustList,
 } from "../verify/index";
-import { byId, within } from "./elements";
+import { byId, printable, within } from "./elements";
 
 /** A setting cannot be used: nothing is checked until it is put right. */
 export class SettingFault extends Error {
@@ -98,7 +98,7 @@ class Loaded<Value> {
 
 /** Show or take away what is wrong with a field. */
 function showFault(field: HTMLElement, place: HTMLElement, message: string | null): void {
-  place.textContent = message ?? "";
+  place.textContent = printable(message ?? "");
   place.hidden = message === null;
   if (message === null) field.removeAttribute("aria-invalid");
   else field.setAttribute("aria-invalid", "true");

@@ -1,7 +1,7 @@
 // Several reports: what came of all, a table with the worst first, and each report folded below it.
 
 import { worst, type Report } from "../verify/index";
-import { make } from "./elements";
+import { make, within } from "./elements";
 import { reportBody, verdictBox } from "./report";
 import { toneSign, worstFirst } from "./words";
 
@@ -19,7 +19,7 @@ export function summaryBox(reports: readonly Report[], unchecked: number, ...mor
       {},
       make("h2", { class: "heading", tabindex: "-1" }, headingOf(reports)),
       ...left,
-      make("p", { class: "next" }, make("strong", {}, "What to do: "), "see each file below; the worst stands first."),
+      make("p", { class: "next" }, make("strong", {}, "What to do: "), "see each file in the table; the worst stands first."),
       ...more,
     ),
   );
@@ -43,50 +43,55 @@ function headingOf(reports: readonly Report[]): string {
   }
 }
 
-/** The table, and the reports in its order. */
+/** The table, and below it the report of the row that was chosen; first that of the worst. */
 export function summaryBody(reports: readonly Report[]): Node[] {
-  const views = worstFirst(reports).map((report) => ({ report, fold: fold(report) }));
-  const rows = views.map(({ report, fold }) =>
-    make(
+  const chosen = make("section", { id: "chosen", class: "report", "aria-label": "Report on one file" });
+  const buttons: HTMLButtonElement[] = [];
+  const choose = (at: number): void => {
+    const report = sorted[at];
+    if (report === undefined) return;
+    for (const [other, button] of buttons.entries()) button.setAttribute("aria-expanded", String(other === at));
+    chosen.replaceChildren(verdictBox(report, 3), ...reportBody(report, 3));
+  };
+  const sorted = worstFirst(reports);
+  const rows = sorted.map((report, at) => {
+    const button = make(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        "aria-controls": "chosen",
+        click: () => {
+          choose(at);
+          within(chosen, ".heading", HTMLElement).focus();
+        },
+      },
+      make("bdi", {}, report.file),
+    );
+    buttons.push(button);
+    return make(
       "tr",
       {},
-      make("td", { class: `tell ${report.tone}` }, toneSign(report.tone), " ", report.heading),
-      make("th", { scope: "row" }, make("button", { type: "button", class: "link", click: () => unfold(fold) }, make("bdi", {}, report.file))),
-      make("td", { dir: "auto" }, said(report)),
-    ),
-  );
+      make("td", {}, make("span", { class: `tell ${report.tone}` }, toneSign(report.tone), make("span", {}, report.heading))),
+      make("th", { scope: "row" }, button),
+      make("td", {}, make("bdi", {}, said(report))),
+    );
+  });
+  choose(0);
   const head = ["Verdict", "File", "The file says"].map((name) => make("th", { scope: "col" }, name));
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
   return [
     make(
       "section",
       { class: "card" },
       make("h3", {}, "All files"),
-      make(
-        "div",
-        { class: "scroll", role: "region", "aria-label": "All files", tabindex: "0" },
-        make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)),
-      ),
+      make("div", { class: "scroll", role: "region", "aria-label": "All files", tabindex: "0" }, table),
     ),
-    ...views.map(({ fold }) => fold),
+    chosen,
   ];
 }
 
 function said({ claims }: Report): string {
   if (claims === null) return "–";
   return claims.recipient === null ? claims.achievement : `${claims.achievement}, ${claims.recipient}`;
-}
-
-function fold(report: Report): HTMLDetailsElement {
-  return make(
-    "details",
-    { class: "report" },
-    make("summary", {}, toneSign(report.tone), make("span", {}, make("bdi", {}, report.file), make("span", { class: "soft" }, ` ${report.heading}`))),
-    verdictBox(report, 3),
-    ...reportBody(report, 3),
-  );
-}
-
-function unfold(view: HTMLDetailsElement): void {
-  view.open = true;
-  view.querySelector<HTMLElement>(".heading")?.focus();
 }
