@@ -78,6 +78,11 @@ def build(root: Path, out: Path, *, tools: Path | None = None) -> bytes:
     return page
 
 
+def build_here(root: Path) -> bytes:
+    """Build the page where archives and the ledger take it from. Raises PageError."""
+    return build(root, root / PAGE.parent)
+
+
 def build_elsewhere(root: Path, folder: Path) -> bytes:
     """Build a copy of the sources in another place. Raises PageError."""
     project = folder / PROJECT
@@ -114,7 +119,7 @@ def print_it(root: Path, digest: str) -> None:
 def check(root: Path) -> bytes:
     """The page, if everything that is promised of it holds. Raises PageError."""
     node(root, root / PROJECT, "typescript/bin/tsc", "--noEmit")
-    page = build(root, root / PAGE.parent)
+    page = build_here(root)
     with tempfile.TemporaryDirectory() as folder:
         again = build_elsewhere(root, Path(folder))
     here, there, readme = sha256(page), sha256(again), printed(root)
@@ -139,10 +144,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         return 0 if set(arguments) & {"-h", "--help"} else 64
     (command,) = arguments
     try:
-        if command == "check":
-            page = check(root)
-        else:
-            page = build(root, root / PAGE.parent)
+        make = check if command == "check" else build_here
+        page = make(root)
         if command == "readme":
             print_it(root, sha256(page))
     except PageError as error:

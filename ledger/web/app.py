@@ -21,7 +21,14 @@ from ledger.web.api import (
 )
 from ledger.web.edges import LedgerEdges
 from ledger.web.envelope import Envelope
-from ledger.web.pages import achievement, certificate, documentation, home, roster_help
+from ledger.web.pages import (
+    achievement,
+    certificate,
+    documentation,
+    home,
+    roster_help,
+    verifier,
+)
 from ledger.web.problems import add_problem_handlers
 from ledger.web.schemas import In, Out, Problem, every_model
 from ledger.web.strict import StrictRoute
@@ -69,7 +76,14 @@ def create_app(edges: LedgerEdges) -> FastAPI:
         health,
     ):
         app.include_router(nouns.router)
-    for pages in (home, roster_help, documentation, achievement, certificate):
+    for pages in (
+        home,
+        verifier,
+        roster_help,
+        documentation,
+        achievement,
+        certificate,
+    ):
         app.include_router(pages.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")
