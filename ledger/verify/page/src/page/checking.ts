@@ -1,6 +1,7 @@
 // From what was given to reports, one after the other: an address that fails is remembered, and
 // memory holds one credential at a time.
 
+import { FINDINGS } from "../generated/report";
 import { candidates, verifyCandidate, type Candidate, type Options, type Report, type Step } from "../verify/index";
 import type { Given } from "./given";
 
@@ -36,7 +37,7 @@ export async function* check(
 
 async function candidatesOf({ name, data, fault }: Given): Promise<Candidate[]> {
   if (fault !== undefined) {
-    const step = fault.kind === "refused" ? refused(fault.detail) : unreadable(fault.detail);
+    const step = fileStep(fault.kind === "refused" ? "file.not_a_credential" : "file.unreadable", fault.detail);
     return [{ name, data, fault: step }];
   }
   try {
@@ -61,24 +62,9 @@ function ownFault(error: unknown): string {
   return `This page came to a fault of its own (${name}), which says nothing about the file. Try another browser, or the command perdure verify.`;
 }
 
-function unreadable(detail: string): Step {
-  return {
-    step: "file",
-    outcome: "could_not_check",
-    code: "file.unreadable",
-    title: "We could not read the file",
-    detail,
-    next: "Try again.",
-  };
-}
+const unreadable = (detail: string): Step => fileStep("file.unreadable", detail);
 
-function refused(detail: string): Step {
-  return {
-    step: "file",
-    outcome: "failed",
-    code: "file.not_a_credential",
-    title: "This is not a credential file",
-    detail,
-    next: null,
-  };
+function fileStep(code: "file.unreadable" | "file.not_a_credential", detail: string): Step {
+  const { outcome, title, next } = FINDINGS[code];
+  return { step: "file", outcome, code, title, detail, next: next === "" ? null : next };
 }

@@ -1,0 +1,68 @@
+"""Chromium and the page as it is built now. What is missing is an error, never a skip."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from scripts import verifier_page
+from tests.browser.visit import AXE, Visit
+
+# Without them Chromium looks up hosts of its maker at every start.
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """verifier.html, built from the sources as they are."""
+    out = tmp_path_factory.mktemp("page")
+    try:
+        verifier_page.build(verifier_page.ROOT, out)
+    except verifier_page.PageError as error:
+        raise pytest.UsageError(f"browser tests need the page: {error}") from error
+    return out / "index.html"
+
+
+# Not for the whole session: while it runs, this thread has an event loop, and no other test
+# may start one.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None or not AXE.is_file():
+        raise pytest.UsageError("browser tests need chromium and axe: scripts/setup")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, page_file: Path) -> Iterator[Callable[..., Visit]]:
+    """Open the page from disk; `now` sets its clock, the rest is Playwright's."""
+    visits: list[Visit] = []
+
+    def open_it(
+        now: datetime | None = None,
+        *,
+        fragment: str = "",
+        url: str | None = None,
+        **options: Any,
+    ) -> Visit:
+        context = browser.new_context(**options)
+        context.set_default_timeout(20_000)
+        visits.append(Visit.pay(context, (url or page_file.as_uri()) + fragment, now))
+        return visits[-1]
+
+    yield open_it
+    for visit in visits:
+        visit.context.close()
+    for visit in visits:
+        visit.close()
