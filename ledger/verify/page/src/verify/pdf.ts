@@ -1,0 +1,115 @@
+// The credential attached to a PDF certificate: found, not interpreted. What the pages show
+// proves nothing and is not looked at. docs/spec/files.md.
+//
+// The patterns run over one character for each byte. In none of them does a character fit two
+// ways to go on, and every run is bounded or ends where the next pattern would begin.
+
+import { encodeText, fromBinaryText, toBinaryText } from "./bytes";
+import { MAX_BYTES } from "./canonical";
+import { MalformedError } from "./errors";
+import { inflate, InflateError, type Inflated } from "./inflate";
+
+export const PDF_SIGNATURE = encodeText("%PDF-");
+const MAX_PDF_BYTES = 8 * 1_048_576;
+const MAX_ATTACHMENTS = 64;
+
+// From the attachment's type to the start of its object, and to the start of its stream.
+const REACH = 4_096;
+const ATTACHMENT = /\/Type[\0\t\n\f\r ]*\/EmbeddedFile(?![\w.#-])/g;
+const OBJECT = /\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj\b/g;
+const STREAM = />>[\0\t\n\f\r ]{0,8}stream\r?\n/;
+const FILTER = /\/Filter[\0\t\n\f\r ]*(\[[^\]]{0,200}\]|\/\w{1,40})/;
+// Predictors, and files that are somewhere else.
+const FURTHER = /\/(?:DecodeParms|F)[\0\t\n\f\r ]*[\[<(\d]/;
+const ENCRYPTED = /\/Encrypt[\0\t\n\f\r ]+\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+R/;
+const OBJECT_BEGINS = /^[ \t\r\n]*\{/;
+
+/**
+ * Find the one JSON object attached to a PDF; attachments of other kinds are left alone.
+ * Throws MalformedError: none, two that differ, or one that is damaged, too large or encrypted.
+ */
+export function attachedCredential(pdf: Uint8Array): Uint8Array {
+  if (pdf.length > MAX_PDF_BYTES) throw new MalformedError(`a PDF has at most ${MAX_PDF_BYTES} bytes`);
+  const text = toBinaryText(pdf);
+  try {
+    return fromBinaryText(one(attachedObjects(pdf, text)));
+  } catch (error) {
+    if (error instanceof MalformedError && ENCRYPTED.test(text)) {
+      throw new MalformedError("the PDF is protected by a password; save it without one");
+    }
+    throw error;
+  }
+}
+
+function one(attached: ReadonlySet<string>): string {
+  if (attached.size > 1) throw new MalformedError("the PDF has more than one credential attached");
+  const [found] = attached;
+  if (found === undefined) {
+    throw new MalformedError(
+      "the PDF has no credential attached; printing it, or saving it with another program, loses it",
+    );
+  }
+  return found;
+}
+
+/** What is attached and starts as a JSON object does. */
+function attachedObjects(pdf: Uint8Array, text: string): ReadonlySet<string> {
+  const attached = new Set<string>();
+  let attachments = 0;
+  for (const { 0: words, index } of text.matchAll(ATTACHMENT)) {
+    if (++attachments > MAX_ATTACHMENTS) {
+      throw new MalformedError(`the PDF has more than ${MAX_ATTACHMENTS} attachments`);
+    }
+    const before = text.slice(Math.max(0, index - REACH), index);
+    const object = Array.from(before.matchAll(OBJECT)).at(-1);
+    const after = index + words.length;
+    const stream = STREAM.exec(text.slice(after, after + REACH));
+    if (object === undefined || stream === null) continue; // words on a page
+    const head = before.slice(object.index + object[0].length);
+    const dictionary = head + text.slice(index, after + stream.index);
+    if (dictionary.includes("endobj")) continue;
+    const content = contentAt(pdf, text, after + stream.index + stream[0].length, dictionary);
+    if (content !== null) attached.add(content);
+  }
+  return attached;
+}
+
+/** The bytes of an attachment if it is a JSON object. */
+function contentAt(pdf: Uint8Array, text: string, start: number, dictionary: string): string | null {
+  const named = FILTER.exec(dictionary);
+  const filters = named === null ? "" : Array.from(named[1]!.matchAll(/\/\w+/g)).join();
+  if (FURTHER.test(dictionary) || (filters !== "" && filters !== "/FlateDecode")) {
+    throw new MalformedError("the attachment of the PDF is packed in a way that is not read");
+  }
+  if (filters !== "") return unpack(pdf, start);
+  const end = endOfStream(text, start);
+  const content = text.slice(start, end);
+  return OBJECT_BEGINS.test(content) ? content : null;
+}
+
+/** Where the stream ends: its last line break is no part of it. */
+function endOfStream(text: string, start: number): number {
+  const end = text.indexOf("endstream", start);
+  if (end < 0) throw new MalformedError("the attachment of the PDF is cut off");
+  const before = text.slice(Math.max(start, end - 2), end);
+  return end - (before === "\r\n" ? 2 : /[\r\n]$/.test(before) ? 1 : 0);
+}
+
+function unpack(pdf: Uint8Array, start: number): string | null {
+  // The deflated stream says itself where it ends; /Length may stand anywhere in the file.
+  const { content, isWhole } = inflated(pdf.subarray(start));
+  const text = toBinaryText(content);
+  if (!OBJECT_BEGINS.test(text)) return null;
+  if (content.length > MAX_BYTES) throw new MalformedError(`a credential has at most ${MAX_BYTES} bytes`);
+  if (!isWhole) throw new MalformedError("the attachment of the PDF is cut off");
+  return text;
+}
+
+function inflated(packed: Uint8Array): Inflated {
+  try {
+    return inflate(packed, MAX_BYTES + 1);
+  } catch (error) {
+    if (error instanceof InflateError) throw new MalformedError("the attachment of the PDF is damaged");
+    throw error;
+  }
+}

@@ -1,0 +1,233 @@
+// Reading a chain over Ethereum JSON-RPC, and nothing but reading. An address may be slow,
+// broken or lying. Slow and broken end here, as ChainUnavailable: the answer has a size, a shape
+// and a deadline. Whether it is true is not known here; see witnesses.ts.
+
+import { fromHex, join, toHex } from "./bytes";
+import { Fraction, isObject, type Json, type JsonObject, parseObject } from "./canonical";
+import { ChainUnavailable, MalformedError, SettingError } from "./errors";
+import { cut } from "./text";
+
+const TIMEOUT = 8; // seconds, for one whole question
+const MAX_ANSWER = 2_097_152;
+/** After so many failures in a row an address is not asked again. */
+const MAX_FAILURES = 3;
+
+const QUANTITY = /^0x(?:0|[1-9a-f][0-9a-f]{0,15})$/;
+const DATA = /^0x[0-9a-fA-F]*$/;
+const HOST = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+const TARGET = /^[!-~]*$/;
+const LOOPBACK = ["localhost", "127.0.0.1"];
+
+/** The two heads of a chain that a verifier reads: what cannot be replaced, and the newest. */
+export type Tag = "finalized" | "latest";
+
+/** A block as a reader names it. */
+export interface Block {
+  readonly number: bigint;
+  readonly hash: Uint8Array;
+  readonly time: bigint;
+}
+
+/** One source of answers about one chain. Every method throws ChainUnavailable. */
+export interface ChainReader {
+  /** The name that reports show: where the answers come from, without secrets. */
+  readonly address: string;
+  chainId(): Promise<bigint>;
+  /** Read a block by tag or number; a number is answered with that number. */
+  block(which: Tag | bigint): Promise<Block>;
+  /** Read the code of an account at a block; empty if there is none. */
+  code(address: string, block: bigint): Promise<Uint8Array>;
+  /** Call a view at a block. */
+  call(to: string, data: Uint8Array, block: bigint): Promise<Uint8Array>;
+}
+
+/** Read through one RPC address. Throws SettingError if it is not one that is used. */
+export function rpcReader(url: string): ChainReader {
+  return new RpcReader(url);
+}
+
+class RpcReader implements ChainReader {
+  readonly address: string;
+  readonly #url: string;
+  #questions = 0;
+  #failures = 0;
+  #chainId: bigint | null = null;
+
+  constructor(url: string) {
+    this.#url = url;
+    this.address = addressOf(url);
+  }
+
+  async chainId(): Promise<bigint> {
+    this.#chainId ??= this.#quantity(await this.#ask("eth_chainId"), "chain id");
+    return this.#chainId;
+  }
+
+  async block(which: Tag | bigint): Promise<Block> {
+    const asked = typeof which === "bigint" ? hex(which) : which;
+    const answer = await this.#ask("eth_getBlockByNumber", asked, false);
+    if (!isObject(answer)) throw new ChainUnavailable(`${this.address} does not know the block ${asked}`);
+    const block = {
+      number: this.#quantity(answer.get("number"), "block number"),
+      hash: this.#data(answer.get("hash"), "block hash", 32),
+      time: this.#quantity(answer.get("timestamp"), "block time"),
+    };
+    if (typeof which === "bigint" && block.number !== which) {
+      throw new ChainUnavailable(`${this.address} was asked for block ${which} and answered ${block.number}`);
+    }
+    return block;
+  }
+
+  async code(address: string, block: bigint): Promise<Uint8Array> {
+    return this.#data(await this.#ask("eth_getCode", address, hex(block)), "code");
+  }
+
+  async call(to: string, data: Uint8Array, block: bigint): Promise<Uint8Array> {
+    const question = { to, data: `0x${toHex(data)}` };
+    return this.#data(await this.#ask("eth_call", question, hex(block)), "data");
+  }
+
+  async #ask(method: string, ...params: readonly unknown[]): Promise<Json> {
+    if (this.#failures >= MAX_FAILURES) {
+      throw new ChainUnavailable(`${this.address} failed ${MAX_FAILURES} times and is not asked again`);
+    }
+    try {
+      const answer = await this.#answer(method, params);
+      this.#failures = 0;
+      return answer;
+    } catch (error) {
+      if (error instanceof ChainUnavailable) this.#failures++;
+      throw error;
+    }
+  }
+
+  async #answer(method: string, params: readonly unknown[]): Promise<Json> {
+    const id = ++this.#questions;
+    const body = await this.#exchange(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    const answer = this.#parse(body);
+    const number = answer.get("id");
+    if ((number instanceof Fraction ? number.value : number) !== id) {
+      throw new ChainUnavailable(`${this.address} answered some other question`);
+    }
+    const error = answer.get("error");
+    if (error !== undefined) throw new ChainUnavailable(`${this.address} refused ${method}${reason(error)}`);
+    const result = answer.get("result");
+    if (answer.get("jsonrpc") !== "2.0" || result === undefined) {
+      throw new ChainUnavailable(`${this.address} does not speak JSON-RPC 2.0`);
+    }
+    return result;
+  }
+
+  #parse(body: Uint8Array): JsonObject {
+    try {
+      return parseObject(body, MAX_ANSWER);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      throw new ChainUnavailable(`${this.address} does not answer as an Ethereum node does: ${error.message}`);
+    }
+  }
+
+  async #exchange(question: string): Promise<Uint8Array> {
+    const deadline = AbortSignal.timeout(TIMEOUT * 1_000);
+    try {
+      const response = await fetch(this.#url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Accept: "application/json" },
+        body: question,
+        signal: deadline,
+        // The operator of the address learns the question, and nothing else.
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+        redirect: "manual",
+        cache: "no-store",
+      });
+      const body = await readLimited(response, MAX_ANSWER + 1);
+      if (response.status !== 200) throw new ChainUnavailable(`${this.address} answered ${status(response)}`);
+      if (body.length > MAX_ANSWER) throw new ChainUnavailable(`${this.address} answered without end`);
+      return body;
+    } catch (error) {
+      if (error instanceof ChainUnavailable || !(error instanceof Error)) throw error;
+      if (deadline.aborted) {
+        throw new ChainUnavailable(`${this.address} did not answer within ${TIMEOUT} seconds`);
+      }
+      // fetch does not say why: a page may not know what is behind an address.
+      throw new ChainUnavailable(`${this.address} did not answer, or not to this page`);
+    }
+  }
+
+  #quantity(value: Json | undefined, what: string): bigint {
+    if (typeof value !== "string" || !QUANTITY.test(value)) {
+      throw new ChainUnavailable(`${this.address} answered no ${what}`);
+    }
+    return BigInt(value);
+  }
+
+  #data(value: Json | undefined, what: string, size?: number): Uint8Array {
+    if (typeof value !== "string" || value.length % 2 || !DATA.test(value)) {
+      throw new ChainUnavailable(`${this.address} answered no ${what}`);
+    }
+    const data = fromHex(value.slice(2));
+    if (size !== undefined && data.length !== size) {
+      throw new ChainUnavailable(`${this.address} answered a ${what} of wrong size`);
+    }
+    return data;
+  }
+}
+
+/** The body of an answer, and no more of it than so many bytes. */
+async function readLimited(response: Response, most: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  while (reader !== undefined && size < most) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    size += value.length;
+  }
+  await reader?.cancel();
+  return join(...parts);
+}
+
+function status(response: Response): string {
+  // Browsers show nothing of a redirection that is not followed.
+  return response.type === "opaqueredirect" ? "with another address" : `HTTP ${response.status}`;
+}
+
+/** Scheme, host and port. Providers put the customer's key into the path. */
+function addressOf(url: string): string {
+  const scheme = /^(https?):\/\//i.exec(url);
+  if (scheme === null) throw new SettingError("an RPC address starts with http:// or https://");
+  const rest = url.slice(scheme[0].length);
+  const authority = rest.slice(0, rest.search(/[/?#]|$/));
+  if (authority.includes("@")) {
+    throw new SettingError("an RPC address with a user name or password is not used");
+  }
+  const colon = authority.lastIndexOf(":");
+  const host = (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
+  if (!HOST.test(host)) throw new SettingError("an RPC address needs a host name in plain letters");
+  const port = colon < 0 ? "" : authority.slice(colon + 1);
+  if (!/^[0-9]{0,5}$/.test(port) || Number(port) > 65_535) {
+    throw new SettingError("not a web address: its port is no number up to 65535");
+  }
+  if (port !== "" && Number(port) === 0) throw new SettingError("an RPC address has no port 0");
+  if (!TARGET.test(rest)) throw new SettingError("an RPC address consists of printable ASCII characters");
+  const isTls = scheme[1]!.toLowerCase() === "https";
+  if (!isTls && !LOOPBACK.includes(host)) {
+    throw new SettingError("an RPC address of another computer starts with https://");
+  }
+  const usual = port === "" || Number(port) === (isTls ? 443 : 80);
+  return `${isTls ? "https" : "http"}://${host}${usual ? "" : `:${Number(port)}`}`;
+}
+
+function hex(number: bigint): string {
+  return `0x${number.toString(16)}`;
+}
+
+function reason(error: Json): string {
+  if (!isObject(error)) return "";
+  const code = error.get("code");
+  const message = error.get("message");
+  const text = typeof code === "number" ? ` (${code})` : "";
+  return typeof message === "string" ? `${text}: ${cut(message, 120)}` : text;
+}

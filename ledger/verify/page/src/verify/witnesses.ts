@@ -1,0 +1,192 @@
+// Several readers of one chain, who count only as far as they agree: whatever two of them answer
+// differently is not known at all, and nobody is outvoted.
+
+import { ANCHOR_REGISTRY_CODE_HASH, ISSUER_REGISTRY_CODE_HASH } from "../generated/registries";
+import { same, toHex } from "./bytes";
+import { ChainUnavailable } from "./errors";
+import { keccak256 } from "./keys";
+import { caip2, type Network } from "./networks";
+import type { Block, ChainReader, Tag } from "./rpc";
+
+/** Why something on a chain could not be read, as machine codes end in it. */
+export type Reason =
+  | "unreachable" // no answer, or none that makes sense
+  | "unknown_network" // the verifier does not accept this chain
+  | "no_address" // no address was given for this chain
+  | "other_chain" // right chain id, another first block
+  | "no_registry" // the registry's code is not at its address
+  | "disagreement" // two addresses answered differently
+  | "behind" // the newest block is too old, or not born yet
+  | "evidence_broken" // it does not hold
+  | "evidence_untrusted" // nobody vouches for its block
+  | "evidence_other_chain"; // its block's hash was given for another chain
+
+/** Not known, for a reason that has a code of its own. */
+export class Unsettled extends ChainUnavailable {
+  override readonly name = "Unsettled";
+
+  constructor(
+    readonly code: Reason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The reason of a failed reading. */
+export function reasonOf(error: ChainUnavailable): Reason {
+  return error instanceof Unsettled ? error.code : "unreachable";
+}
+
+/** One chain at one block, as all its witnesses see it. */
+export class View {
+  readonly #genuine = new Set<string>();
+
+  constructor(
+    readonly network: Network,
+    readonly readers: readonly ChainReader[],
+    readonly block: Block,
+  ) {}
+
+  /** Call a view of AnchorRegistry. Throws ChainUnavailable. */
+  async askAnchors(data: Uint8Array): Promise<Uint8Array> {
+    return this.#ask(this.network.anchorRegistry, ANCHOR_REGISTRY_CODE_HASH, data);
+  }
+
+  /** Call a view of IssuerRegistry. Throws ChainUnavailable. */
+  async askIssuers(data: Uint8Array): Promise<Uint8Array> {
+    return this.#ask(this.network.issuerRegistry, ISSUER_REGISTRY_CODE_HASH, data);
+  }
+
+  async #ask(registry: string, codeHash: string, data: Uint8Array): Promise<Uint8Array> {
+    if (!this.#genuine.has(registry)) {
+      await this.#checkCode(registry, codeHash);
+      this.#genuine.add(registry);
+    }
+    const { number } = this.block;
+    return agreed(
+      this.readers,
+      (reader) => reader.call(registry, data, number),
+      same,
+      `about the registry ${registry} at block ${number}`,
+    );
+  }
+
+  async #checkCode(registry: string, codeHash: string): Promise<void> {
+    for (const reader of this.readers) {
+      const code = await reader.code(registry, this.block.number);
+      // An empty answer would otherwise be read as zeros: "never withdrawn".
+      if (toHex(keccak256(code)) !== codeHash) {
+        const found = code.length > 0 ? "another contract" : "no contract";
+        throw new Unsettled(
+          "no_registry",
+          `${reader.address} shows ${found} at ${registry}, where the registry should be`,
+        );
+      }
+    }
+  }
+}
+
+const TAGS: readonly Tag[] = ["finalized", "latest"];
+
+/** The readers that speak for one network, asked together. */
+export class Witnesses {
+  readonly #views = new Map<Tag, View | ChainUnavailable>();
+
+  private constructor(
+    readonly network: Network,
+    readonly readers: readonly ChainReader[],
+  ) {}
+
+  /** Pick the readers of this network and check that it is the one. Throws ChainUnavailable. */
+  static async gather(network: Network, readers: readonly ChainReader[]): Promise<Witnesses> {
+    const mine: ChainReader[] = [];
+    const others: string[] = [];
+    for (const reader of readers) {
+      const chainId = await reader.chainId();
+      if (chainId === BigInt(network.chainId)) mine.push(reader);
+      else others.push(`${reader.address} answers for eip155:${chainId}`);
+    }
+    if (mine.length === 0) {
+      const found = others.join("; ") || "none was given";
+      throw new Unsettled(
+        "no_address",
+        `no network address for ${network.name} (${caip2(network.chainId)}): ${found}`,
+      );
+    }
+    for (const reader of mine) {
+      const { hash } = await reader.block(0n);
+      if (!same(hash, network.genesisHash)) {
+        throw new Unsettled(
+          "other_chain",
+          `${reader.address} shows a chain that begins with 0x${toHex(hash)};` +
+            ` ${network.name} begins with 0x${toHex(network.genesisHash)}`,
+        );
+      }
+    }
+    return new Witnesses(network, mine);
+  }
+
+  /** The chain at the newest block of that kind that all have. Throws ChainUnavailable. */
+  async view(tag: Tag): Promise<View> {
+    const view = this.#views.get(tag) ?? (await this.#open(tag));
+    this.#views.set(tag, view);
+    if (view instanceof ChainUnavailable) throw view;
+    return view;
+  }
+
+  async #open(tag: Tag): Promise<View | ChainUnavailable> {
+    try {
+      return new View(this.network, this.readers, await this.#block(tag));
+    } catch (error) {
+      if (error instanceof ChainUnavailable) return error;
+      throw error;
+    }
+  }
+
+  /** The block of that number, as all have it. Throws ChainUnavailable. */
+  async blockAt(number: bigint): Promise<Block> {
+    return agreed(this.readers, (reader) => reader.block(number), sameBlock, `about block ${number}`);
+  }
+
+  /** The blocks read so far, finalized first. */
+  get read(): readonly (readonly [Tag, Block])[] {
+    return TAGS.flatMap((tag) => {
+      const view = this.#views.get(tag);
+      return view instanceof View ? [[tag, view.block] as const] : [];
+    });
+  }
+
+  async #block(tag: Tag): Promise<Block> {
+    let lowest: bigint | null = null;
+    for (const reader of this.readers) {
+      const { number } = await reader.block(tag);
+      if (lowest === null || number < lowest) lowest = number;
+    }
+    return this.blockAt(lowest!);
+  }
+}
+
+/** Whether two readers name the same block. */
+export function sameBlock(one: Block, other: Block): boolean {
+  return one.number === other.number && one.time === other.time && same(one.hash, other.hash);
+}
+
+async function agreed<Answer>(
+  readers: readonly ChainReader[],
+  ask: (reader: ChainReader) => Promise<Answer>,
+  isSame: (one: Answer, other: Answer) => boolean,
+  about: string,
+): Promise<Answer> {
+  const [first, ...rest] = readers as [ChainReader, ...ChainReader[]];
+  const answer = await ask(first);
+  for (const reader of rest) {
+    if (!isSame(await ask(reader), answer)) {
+      throw new Unsettled(
+        "disagreement",
+        `${first.address} and ${reader.address} give different answers ${about}`,
+      );
+    }
+  }
+  return answer;
+}
