@@ -36,8 +36,10 @@ from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
+from ledger.chain import acts
 from ledger.chain.node import ChainNode, Node, check_chain
-from ledger.chain.sender import KeystoreSigner
+from ledger.chain.remote_signer import RemoteSigner
+from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
 from ledger.config import Settings
 from ledger.errors import (
     ChainUnavailable,
@@ -84,14 +86,8 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
     """Check everything, write nothing before that, then work."""
     nodes, chain = _connect(settings)
     accreditors = _accreditors(options.trust, chain)
-    sender = settings.sender()
     max_fee = int(options.max_fee_gwei * _GWEI)
-    signer = KeystoreSigner(
-        sender.secret,
-        chain_id=chain.chain_id,
-        recipients=[chain.anchor_registry, chain.issuer_registry],
-        max_fee=max_fee,
-    )
+    signer = _signer(settings, chain, max_fee)
     with (
         closing(Database.open(settings.database_url)) as database,
         _progress() as observe,
@@ -137,6 +133,16 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             observe=observe,
         )
         return int(worker.run(stop))
+
+
+def _signer(settings: Settings, chain: Chain, max_fee: int) -> Signer:
+    """The paying account: its key at hand, or a server that has it."""
+    calls = acts.known_calls(chain.anchor_registry, chain.issuer_registry)
+    rules = SigningRules(chain.chain_id, calls, max_fee)
+    url = settings.sender_url
+    if url is not None:
+        return RemoteSigner(url, settings.sender_address, rules)
+    return KeystoreSigner(settings.sender().secret, rules)
 
 
 def _connect(settings: Settings) -> tuple[list[ChainNode], Chain]:
@@ -214,7 +220,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m anchor_worker",
         description="Seals batches and carries the ledger's transactions to the chain.",
         epilog="Settings come from PERDURE_DATABASE_URL, PERDURE_RPC_URLS, PERDURE_NETWORKS,"
-        " PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE. Exit codes: 0 done, 1 an"
+        " PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE (or PERDURE_SENDER_URL and"
+        " PERDURE_SENDER_ADDRESS: a signing server). Exit codes: 0 done, 1 an"
         " operator has to look, 64 wrong usage, 69 no node answers, 78 configuration.",
     )
     limits, policy, rhythm = BatchLimits(), FeePolicy(), Rhythm()

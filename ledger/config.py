@@ -6,6 +6,7 @@ Every message names the variable, says what it is for, and shows a value that wo
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from ledger.verify.networks import (
     find_network,
     parse_networks,
 )
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,16 @@ SENDER_KEYSTORE = Variable(
     "/etc/perdure/sender.json",
     "the keystore file of the account that pays gas",
 )
+SENDER_URL = Variable(
+    "PERDURE_SENDER_URL",
+    "http://127.0.0.1:9000",
+    "a signing server (eth_signTransaction) that holds the paying account's key instead",
+)
+SENDER_ADDRESS = Variable(
+    "PERDURE_SENDER_ADDRESS",
+    "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+    "the account that the signing server signs for",
+)
 
 VARIABLES = (
     DATABASE_URL,
@@ -71,6 +84,8 @@ VARIABLES = (
     PUBLIC_URL,
     MASTER_KEY_FILE,
     SENDER_KEYSTORE,
+    SENDER_URL,
+    SENDER_ADDRESS,
 )
 
 
@@ -143,6 +158,28 @@ class Settings:
     def sender_keystore(self) -> Path:
         """Where the paying account's keystore is."""
         return Path(self._required(SENDER_KEYSTORE))
+
+    @property
+    def sender_url(self) -> str | None:
+        """Where the signing server is; None if the key is in the keystore file."""
+        url = self.environ.get(SENDER_URL.name, "").strip()
+        if not url:
+            return None
+        _check_url(url, SENDER_URL)
+        if self.environ.get(SENDER_KEYSTORE.name, "").strip():
+            raise _wrong(
+                SENDER_URL,
+                f"{SENDER_KEYSTORE.name} is set too, and only one can hold the key",
+            )
+        return url
+
+    @property
+    def sender_address(self) -> str:
+        """The account of the signing server."""
+        address = self._required(SENDER_ADDRESS).lower()
+        if not _ADDRESS.fullmatch(address):
+            raise _wrong(SENDER_ADDRESS, "an address is 0x and 40 hexadecimal digits")
+        return address
 
     def master_key(self) -> MasterKey:
         """Open the master key. Raises SettingError, or KeystoreError if the file is no good."""

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 import pytest
 
-from ledger.chain.deployment import RECIPIENTS, deploy
+from ledger.chain.deployment import CALLS, deploy
 from ledger.chain.node import Node
-from ledger.chain.sender import KeystoreSigner
+from ledger.chain.sender import KeystoreSigner, SigningRules
 
 #: anvil's first two development accounts: public knowledge, rich on every anvil.
 DEV_KEY = bytes.fromhex(
@@ -108,9 +108,7 @@ class Anvil:
         """Deploy both registries from a development account, and finalize them."""
         signer = KeystoreSigner(
             DEV_KEY,
-            chain_id=int(self.rpc("eth_chainId"), 16),
-            recipients=RECIPIENTS,
-            max_fee=10**12,
+            SigningRules(int(self.rpc("eth_chainId"), 16), CALLS, 10**12),
         )
         deploy(Node(self.url), signer, max_fee=10**12, sleep=lambda _: self._settle())
         self.mine(3)

@@ -5,7 +5,7 @@ The one place that knows them. An act that is signed here can be carried to the 
 anyone; whoever carries it pays the gas. Normative text: docs/spec/contracts.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,7 +119,7 @@ class _Form:
         return [member.split(" ")[0] for member in members]
 
     def calldata(self, arguments: Sequence[object]) -> bytes:
-        return keccak256(self.call.encode())[:4] + encode(self.call_types, arguments)
+        return _selector(self.call) + encode(self.call_types, arguments)
 
     def struct_hash(self, values: Sequence[object]) -> bytes:
         # Every member is a static 32-byte type, so encodeData is plain ABI encoding.
@@ -197,9 +197,22 @@ def digest(domain: Domain, kind: ActKind, values: Sequence[object]) -> bytes:
     return keccak256(b"\x19\x01" + domain.separator() + FORMS[kind].struct_hash(values))
 
 
+def known_calls(anchors: str, issuers: str) -> Mapping[str, frozenset[bytes]]:
+    """The functions that acts call, as the first bytes of calldata, by registry."""
+    requests = [form.call for form in FORMS.values()]
+    return {
+        anchors: frozenset({_selector(_ANCHOR)}),
+        issuers: frozenset(map(_selector, [_REGISTER, *requests])),
+    }
+
+
+def _selector(call: str) -> bytes:
+    return keccak256(call.encode())[:4]
+
+
 def anchor(registry: str, root: bytes) -> Act:
     """Anchor a sealed root in AnchorRegistry. Anyone may."""
-    data = keccak256(_ANCHOR.encode())[:4] + encode(["bytes32"], [root])
+    data = _selector(_ANCHOR) + encode(["bytes32"], [root])
     return Act(ActKind.ANCHOR, registry, data, GAS[ActKind.ANCHOR])
 
 
@@ -208,9 +221,7 @@ def register(
 ) -> Act:
     """Put an issuer on record. The id commits to all of it, so anyone may carry it."""
     types = ["address", "bytes32", "bytes32", "bytes32"]
-    data = keccak256(_REGISTER.encode())[:4] + encode(
-        types, [controller, recovery, profile, salt]
-    )
+    data = _selector(_REGISTER) + encode(types, [controller, recovery, profile, salt])
     return Act(ActKind.REGISTER, domain.registry, data, GAS[ActKind.REGISTER])
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 from ledger.chain.node import ChainNode, SendOutcome, code_hash
 from ledger.chain.sender import SignedTransaction, Signer, TransactionFields
@@ -33,8 +34,8 @@ REGISTRIES = (
     Registry("IssuerRegistry", ISSUER_REGISTRY, ISSUER_REGISTRY_CODE_HASH),
 )
 
-#: Whom the deploying account calls; a signer made for it may call nobody else.
-RECIPIENTS = (CREATE2_DEPLOYER,)
+#: What the deploying account calls; a signer made for it may call nothing else.
+CALLS: Final = {CREATE2_DEPLOYER: frozenset({CREATE2_SALT[:4]})}
 
 _PATIENCE_SECONDS = 600
 _POLL_SECONDS = 0.5

@@ -10,17 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal, Protocol, TypeAlias, cast
-from urllib.parse import urlsplit
+from typing import Final, Literal, Protocol, TypeAlias
 
-import requests
 from eth_hash.auto import keccak
-from web3 import HTTPProvider
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
 
+from ledger.chain.json_rpc import TRANSPORT, JsonRpc
 from ledger.core.account import AccountProof
-from ledger.core.canonical import Json, parse_object
+from ledger.core.canonical import Json
 from ledger.core.header import BlockHeader, rebuild_header
 from ledger.core.registries import ANCHOR_REGISTRY_CODE_HASH, ISSUER_REGISTRY_CODE_HASH
 from ledger.errors import ChainRejected, ChainUnavailable, MalformedError, SettingError
@@ -245,72 +241,18 @@ def code_hash(node: ChainNode, address: str) -> bytes | None:
     return bytes(keccak(code)) if code else None
 
 
-_CONNECT_SECONDS = 3
-_READ_SECONDS = 10
 _READ_TRIES = 3
 _READ_PAUSE = 0.2
-_MAX_ANSWER = 4_000_000
-_MAX_BRACKETS = 10_000
 _MAX_DETAIL = 200
 _MIN_TIP = 1
-
-# All that the transport and web3 raise for a node that is away or talks nonsense.
-_TRANSPORT = (
-    requests.RequestException,
-    Web3Exception,
-    MalformedError,
-    OSError,
-    ValueError,
-)
-
-
-class _Provider(HTTPProvider):
-    """web3's provider without its retries, and with the checks that it leaves out."""
-
-    def ask(self, method: str, params: list[Json]) -> dict[str, Json]:
-        """One request, one answer to this very request. Raises one of `_TRANSPORT`."""
-        request = self.encode_rpc_request(RPCEndpoint(method), params)
-        raw = self._make_request(RPCEndpoint(method), request)
-        if len(raw) > _MAX_ANSWER:
-            raise MalformedError(f"an answer of {len(raw)} bytes")
-        # eth-account's libraries raise Python's recursion limit so far that a deeply nested
-        # answer ends the process; what we ask for has a few hundred brackets.
-        if raw.count(b"[") + raw.count(b"{") > _MAX_BRACKETS:
-            raise MalformedError("an answer of too many parts")
-        # Not the ledger's strict reader: nodes quote raw return data in their messages,
-        # control characters and all. Every value is checked where it is used.
-        answer = cast("Json", self.decode_rpc_response(raw))
-        if not isinstance(answer, dict):
-            raise MalformedError("an answer that is no object")
-        if answer.get("id") != parse_object(request)["id"]:
-            raise MalformedError("an answer to another question")
-        if ("error" in answer) == ("result" in answer):
-            raise MalformedError("neither a result nor an error")
-        return answer
 
 
 class Node:
     """A node over HTTP JSON-RPC."""
 
     def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        if address.scheme not in {"http", "https"} or not address.hostname:
-            raise SettingError("an RPC address begins with http:// or https://")
-        port = f":{address.port}" if address.port else ""
-        self._name = f"{address.hostname}{port}"
-        session = requests.Session()
-        # No proxy and no password from the environment: the configuration says it all.
-        session.trust_env = False
-        self._provider = _Provider(
-            url,
-            request_kwargs={
-                "timeout": (_CONNECT_SECONDS, _READ_SECONDS),
-                "allow_redirects": False,
-            },
-            session=session,
-            # web3 repeats sends by default: done, but the answer lost, would look like failure.
-            exception_retry_configuration=None,
-        )
+        self._rpc = JsonRpc.of(url)
+        self._name = self._rpc.name
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -437,8 +379,8 @@ class Node:
     def send(self, raw: bytes) -> SendAnswer:
         """Hand signed bytes to the node, once; the hash it answers is not believed."""
         try:
-            answer = self._provider.ask("eth_sendRawTransaction", [_hex(raw)])
-        except _TRANSPORT as error:
+            answer = self._rpc.ask("eth_sendRawTransaction", [_hex(raw)])
+        except TRANSPORT as error:
             return SendAnswer(SendOutcome.UNKNOWN, type(error).__name__)
         if "error" in answer:
             words = _words(answer["error"])
@@ -460,8 +402,8 @@ class Node:
         """Ask a question that may be asked twice."""
         for remaining in reversed(range(_READ_TRIES)):
             try:
-                return self._provider.ask(method, params)
-            except _TRANSPORT as error:
+                return self._rpc.ask(method, params)
+            except TRANSPORT as error:
                 if not remaining:
                     raise ChainUnavailable(
                         f"{self.name} does not answer {method}: {type(error).__name__}"

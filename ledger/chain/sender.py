@@ -1,6 +1,6 @@
 """Signing the ledger's own transactions: what the paying account may sign, and nothing else."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,20 +53,42 @@ class Signer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SigningRules:
+    """What the paying account may sign: calls of known functions on one chain, at a bearable fee."""
+
+    chain_id: int
+    #: contract address -> the first four bytes of calldata that are known there
+    calls: Mapping[str, frozenset[bytes]]
+    max_fee: int
+
+    def check(self, fields: TransactionFields) -> None:
+        """Raise KeystoreError for anything but a call of a known function."""
+        if fields.chain_id != self.chain_id:
+            raise KeystoreError(
+                f"the sender signs for chain {self.chain_id}, not for chain {fields.chain_id}"
+            )
+        if fields.to not in self.calls:
+            raise KeystoreError(f"the sender does not call {fields.to}")
+        if fields.value:
+            raise KeystoreError("the sender pays fees and sends no money")
+        if fields.data[:4] not in self.calls[fields.to]:
+            raise KeystoreError(
+                f"the sender knows no function 0x{fields.data[:4].hex()} of {fields.to}"
+            )
+        if fields.fee_cap > self.max_fee:
+            raise KeystoreError(
+                f"a fee of {fields.fee_cap} wei is above the ceiling of {self.max_fee} wei"
+            )
+
+
 class KeystoreSigner:
-    """A signer with the key in memory: one chain, a few recipients, a fee ceiling.
+    """A signer with the key in memory. Raises MalformedError if the secret is no private key."""
 
-    Raises MalformedError if the secret is no private key.
-    """
-
-    def __init__(
-        self, secret: bytes, *, chain_id: int, recipients: Collection[str], max_fee: int
-    ) -> None:
+    def __init__(self, secret: bytes, rules: SigningRules) -> None:
         self._address = address_of(secret)
         self._account = Account.from_key(secret)
-        self._chain_id = chain_id
-        self._recipients = frozenset(recipients)
-        self._max_fee = max_fee
+        self._rules = rules
 
     def __repr__(self) -> str:
         return f"KeystoreSigner({self.address})"
@@ -77,21 +99,8 @@ class KeystoreSigner:
         return self._address
 
     def sign(self, fields: TransactionFields) -> SignedTransaction:
-        """Sign. Raises KeystoreError for anything but a call of a known contract."""
-        if fields.chain_id != self._chain_id:
-            raise KeystoreError(
-                f"the sender signs for chain {self._chain_id}, not for chain {fields.chain_id}"
-            )
-        if fields.to not in self._recipients:
-            raise KeystoreError(f"the sender does not call {fields.to}")
-        if fields.value:
-            raise KeystoreError("the sender pays fees and sends no money")
-        if not fields.data:
-            raise KeystoreError("the sender signs calls, and this has no calldata")
-        if fields.fee_cap > self._max_fee:
-            raise KeystoreError(
-                f"a fee of {fields.fee_cap} wei is above the ceiling of {self._max_fee} wei"
-            )
+        """Sign. Raises KeystoreError for what the rules do not allow."""
+        self._rules.check(fields)
         signed = self._account.sign_transaction(
             {
                 "type": 2,

@@ -144,18 +144,15 @@ def contracts_deploy(
     The addresses are the same on every chain, whoever deploys. The account may not be the
     ledger's sender: its nonces belong to the worker.
     """
-    from ledger.chain.deployment import RECIPIENTS, deploy
+    from ledger.chain.deployment import CALLS, deploy
     from ledger.chain.node import Node
-    from ledger.chain.sender import KeystoreSigner
+    from ledger.chain.sender import KeystoreSigner, SigningRules
     from ledger.keystore.secret_file import read_secret_file
 
     node = Node(settings_from_environment().rpc_urls[0])
     chain_id, max_fee = node.chain_id(), max_fee_gwei * 10**9
     signer = KeystoreSigner(
-        read_secret_file(account_key_file),
-        chain_id=chain_id,
-        recipients=RECIPIENTS,
-        max_fee=max_fee,
+        read_secret_file(account_key_file), SigningRules(chain_id, CALLS, max_fee)
     )
     with waiting("Waiting for the chain to take the contracts"):
         deployed = deploy(node, signer, max_fee=max_fee)

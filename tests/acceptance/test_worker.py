@@ -26,6 +26,7 @@ from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.verify.networks import Network, encode_networks
 from tests.anvil import Anvil
+from tests.signing_server import KEY as REMOTE_KEY, signing_server
 from tests.unit.anchor_worker.worlds import check_batches, check_nonces
 from tests.unit.store import samples
 
@@ -98,6 +99,7 @@ class Ledger:
         with self.database.begin() as tx:
             self.school = samples.add_school(tx)
         self.issued = 0
+        self.sender = SENDER
         self.logs: list[Path] = []
 
     def issue(self, count: int) -> None:
@@ -159,7 +161,7 @@ class Ledger:
         for number in range(head + 1):
             block = self.anvil.rpc("eth_getBlockByNumber", hex(number), True)
             for each in block["transactions"]:
-                if each["from"] == SENDER:
+                if each["from"] == self.sender:
                     receipt = self.anvil.rpc("eth_getTransactionReceipt", each["hash"])
                     assert receipt["status"] == "0x1"
                     mined.append((int(each["nonce"], 16), each["to"], each["input"]))
@@ -272,6 +274,48 @@ def test_several_batches_and_a_second_run_leave_no_gap(ledger: Ledger) -> None:
     assert ledger.finish(ledger.start("--once", "--batch-size", "2")) == [0]
 
     ledger.check(anchors=4)
+
+
+def test_a_worker_anchors_with_a_key_that_it_never_sees(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """Another process signs; neither master key nor keystore is needed."""
+    ledger.issue(3)
+    ledger.sender = address_of(REMOTE_KEY)
+    ledger.anvil.fund(ledger.sender)
+    with signing_server(tmp_path) as (url, _):
+        worker = ledger.start(
+            "--once",
+            PERDURE_SENDER_KEYSTORE=None,
+            PERDURE_MASTER_KEY_FILE=None,
+            PERDURE_SENDER_URL=url,
+            PERDURE_SENDER_ADDRESS=ledger.sender,
+        )
+        assert ledger.finish(worker) == [0]
+
+    ledger.check(anchors=1)
+
+
+def test_a_signing_server_that_is_away_is_waited_for(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.issue(3)
+    ledger.sender = address_of(REMOTE_KEY)
+    ledger.anvil.fund(ledger.sender)
+    with signing_server(tmp_path) as (url, server):
+        server.kill()
+        server.wait()
+        worker = ledger.start(
+            PERDURE_SENDER_KEYSTORE=None,
+            PERDURE_SENDER_URL=url,
+            PERDURE_SENDER_ADDRESS=ledger.sender,
+        )
+        deadline = time.monotonic() + 30
+        while "does not answer" not in ledger.log():
+            assert time.monotonic() < deadline, ledger.log()
+            time.sleep(0.05)
+        assert worker.poll() is None
+    assert ledger.anvil.rpc("eth_getTransactionCount", ledger.sender, "latest") == "0x0"
 
 
 def test_asked_to_stop_a_worker_ends_well_and_at_once(ledger: Ledger) -> None:

@@ -120,6 +120,23 @@ def test_the_keys_are_opened_from_their_files(tmp_path: Path) -> None:
         settings(MASTER_KEY_FILE=str(tmp_path / "gone")).master_key()
 
 
+def test_the_key_of_the_sender_is_in_one_place_only() -> None:
+    url = "http://127.0.0.1:9000"
+    address = "0xF39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    given = settings(SENDER_URL=url, SENDER_ADDRESS=address)
+
+    assert (given.sender_url, given.sender_address) == (url, address.lower())
+    assert settings().sender_url is None
+    with pytest.raises(SettingError, match="PERDURE_SENDER_KEYSTORE is set too"):
+        _ = settings(SENDER_URL=url, SENDER_KEYSTORE="sender.json").sender_url
+    with pytest.raises(SettingError, match="PERDURE_SENDER_URL does not do"):
+        _ = settings(SENDER_URL="unix:/run/signer").sender_url
+    with pytest.raises(SettingError, match="PERDURE_SENDER_ADDRESS is not set"):
+        _ = settings(SENDER_URL=url).sender_address
+    with pytest.raises(SettingError, match="40 hexadecimal digits"):
+        _ = settings(SENDER_ADDRESS="0x12").sender_address
+
+
 def test_the_process_environment_is_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ from ledger.chain.accounts import address_of, key_id
 from ledger.chain.acts import GAS, Act, ActKind, Authority, Domain
 from ledger.chain.node import Node, Receipt, SendOutcome
 from ledger.chain.registry import IssuerRegistry
-from ledger.chain.sender import KeystoreSigner, TransactionFields
+from ledger.chain.sender import KeystoreSigner, SigningRules, TransactionFields
 from ledger.core.issuer import issuer_id, recovery_commitment
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from tests.anvil import DEV_ADDRESS, DEV_KEY, Anvil
@@ -37,9 +37,9 @@ class Desk:
     def carry(self, act: Act) -> Receipt:
         signer = KeystoreSigner(
             DEV_KEY,
-            chain_id=31337,
-            recipients=[ANCHOR_REGISTRY, ISSUER_REGISTRY],
-            max_fee=10**12,
+            SigningRules(
+                31337, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), 10**12
+            ),
         )
         signed = signer.sign(
             TransactionFields(

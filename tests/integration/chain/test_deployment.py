@@ -2,16 +2,16 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.chain.deployment import RECIPIENTS, REGISTRIES, Deployed, deploy
+from ledger.chain.deployment import CALLS, REGISTRIES, Deployed, deploy
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import Node, check_chain
-from ledger.chain.sender import KeystoreSigner
+from ledger.chain.sender import KeystoreSigner, SigningRules
 from ledger.core.registries import ANCHOR_REGISTRY, CREATE2_DEPLOYER, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable
 from tests.anvil import DEV_ADDRESS, DEV_KEY, Anvil
 
 MAX_FEE = 10**12
-SIGNER = KeystoreSigner(DEV_KEY, chain_id=31337, recipients=RECIPIENTS, max_fee=MAX_FEE)
+SIGNER = KeystoreSigner(DEV_KEY, SigningRules(31337, CALLS, MAX_FEE))
 
 
 def put(node: Node) -> tuple[Deployed, ...]:

@@ -10,7 +10,12 @@ from ledger.chain.accounts import address_of, key_id
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import BlockTag, ChainNode, Node, SendOutcome
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
-from ledger.chain.sender import KeystoreSigner, SignedTransaction, TransactionFields
+from ledger.chain.sender import (
+    KeystoreSigner,
+    SignedTransaction,
+    SigningRules,
+    TransactionFields,
+)
 from ledger.core.account import find_account
 from ledger.core.evidence import (
     AnchorSlot,
@@ -47,9 +52,9 @@ class World:
     ) -> SignedTransaction:
         signer = KeystoreSigner(
             SENDER_KEY,
-            chain_id=31337,
-            recipients=[ANCHOR_REGISTRY, ISSUER_REGISTRY],
-            max_fee=10**12,
+            SigningRules(
+                31337, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), 10**12
+            ),
         )
         return signer.sign(
             TransactionFields(
@@ -247,18 +252,19 @@ def test_bytes_for_another_chain_are_fatal_and_too_little_gas_is_too(
     world: World,
 ) -> None:
     signer = KeystoreSigner(
-        SENDER_KEY, chain_id=1, recipients=[ANCHOR_REGISTRY], max_fee=10**12
+        SENDER_KEY,
+        SigningRules(1, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), 10**12),
     )
     fields = TransactionFields(
         chain_id=1,
         nonce=0,
         to=ANCHOR_REGISTRY,
-        data=b"\1",
+        data=acts.anchor(ANCHOR_REGISTRY, b"\1" * 32).data,
         gas=60_000,
         tip=1,
         fee_cap=10**11,
     )
-    poor = world.sign(acts.Act(acts.ActKind.ANCHOR, ANCHOR_REGISTRY, ROOT, 20_000), 0)
+    poor = world.sign(replace(acts.anchor(ANCHOR_REGISTRY, ROOT), gas=20_000), 0)
 
     assert world.node.send(signer.sign(fields).raw).outcome is SendOutcome.FATAL
     assert world.node.send(poor.raw).outcome is SendOutcome.FATAL

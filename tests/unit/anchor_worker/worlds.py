@@ -20,7 +20,7 @@ from ledger.chain.accounts import address_of
 from ledger.chain.acts import Act
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import ChainNode, SendAnswer
-from ledger.chain.sender import KeystoreSigner, Signer, TransactionFields
+from ledger.chain.sender import KeystoreSigner, Signer, SigningRules, TransactionFields
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
@@ -137,9 +137,9 @@ class World:
         )
         self.signer: Signer = KeystoreSigner(
             SENDER_KEY,
-            chain_id=CHAIN_ID,
-            recipients=[ANCHOR_REGISTRY, ISSUER_REGISTRY],
-            max_fee=MAX_FEE,
+            SigningRules(
+                CHAIN_ID, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), MAX_FEE
+            ),
         )
         self.issued = 0
         self.accreditors: list[bytes] = []
@@ -194,7 +194,10 @@ class World:
     def foreign(self, secret: bytes, nonce: int, data: bytes) -> None:
         """A transaction that is not the ledger's, in the pool."""
         signer = KeystoreSigner(
-            secret, chain_id=CHAIN_ID, recipients=[ANCHOR_REGISTRY], max_fee=MAX_FEE
+            secret,
+            SigningRules(
+                CHAIN_ID, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), MAX_FEE
+            ),
         )
         signed = signer.sign(
             TransactionFields(

@@ -6,13 +6,15 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from hypothesis import given, settings, strategies as st
 
-from ledger.chain.sender import KeystoreSigner, TransactionFields
+from ledger.chain.sender import KeystoreSigner, SigningRules, TransactionFields
 from ledger.core.keys import keccak256
 from ledger.errors import KeystoreError, MalformedError
 from tests.anvil import DEV_ADDRESS, DEV_KEY
 
 REGISTRY = "0x" + "ab" * 20
-SIGNER = KeystoreSigner(DEV_KEY, chain_id=31337, recipients=[REGISTRY], max_fee=10**12)
+ANCHOR = b"\1\1\1\1"
+RULES = SigningRules(31337, {REGISTRY: frozenset({ANCHOR})}, 10**12)
+SIGNER = KeystoreSigner(DEV_KEY, RULES)
 FIELDS = TransactionFields(
     chain_id=31337, nonce=0, to=REGISTRY, data=b"\1" * 36, gas=60_000, tip=1, fee_cap=9
 )
@@ -21,7 +23,7 @@ FIELDS = TransactionFields(
 @settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(0, 2**63),
-    st.binary(min_size=1, max_size=300),
+    st.binary(max_size=300).map(lambda rest: ANCHOR + rest),
     st.integers(0, 10**9),
     st.integers(10**9, 10**12),
 )
@@ -48,7 +50,9 @@ def test_what_is_signed_is_what_was_asked_for(
         (replace(FIELDS, chain_id=1), "not for chain 1"),
         (replace(FIELDS, to="0x" + "00" * 20), "does not call"),
         (replace(FIELDS, value=1), "sends no money"),
-        (replace(FIELDS, data=b""), "no calldata"),
+        (replace(FIELDS, data=b""), "no function 0x of"),
+        (replace(FIELDS, data=b"\1\1\1\2" + bytes(32)), "no function 0x01010102"),
+        (replace(FIELDS, data=ANCHOR[:3]), "no function 0x010101 of"),
         (replace(FIELDS, fee_cap=10**12 + 1), "above the ceiling"),
     ],
 )
@@ -59,7 +63,7 @@ def test_everything_else_is_refused(fields: TransactionFields, reason: str) -> N
 
 def test_what_is_no_private_key_makes_no_signer() -> None:
     with pytest.raises(MalformedError, match="not a secp256k1 private key"):
-        KeystoreSigner(bytes(32), chain_id=1, recipients=[], max_fee=1)
+        KeystoreSigner(bytes(32), RULES)
 
 
 def test_repr_shows_the_address_only() -> None:
