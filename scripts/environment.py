@@ -1,6 +1,9 @@
-"""Set up the project's folder: Python environment, Node, npm packages. Standard library only.
+"""Set up the project's folder: Python environment, Node, npm packages, the verifier's page.
 
-Each step leaves a stamp (a hash of what it was made from) inside what it made, so a second
+    scripts/setup            what the project itself needs
+    scripts/setup --tests    and the system packages that only tests need
+
+Standard library only. Each step leaves a stamp (a hash of what it was made from) inside what it made, so a second
 run does nothing, needs no registry, and a changed lock file repeats exactly its own step.
 """
 
@@ -14,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,10 @@ SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
     f"python3.{sys.version_info.minor}-venv": lambda: (
         importlib.util.find_spec("ensurepip") is None
     ),
+}
+# The same, for scripts/test: nobody needs a browser to run a ledger or to check a file.
+TEST_PACKAGES: dict[str, Callable[[], bool]] = {
+    "chromium": lambda: shutil.which("chromium") is None,
 }
 
 
@@ -100,9 +107,9 @@ def run(
     say(f"  done in {time.monotonic() - started:.0f} s")
 
 
-def system_packages(root: Path) -> None:
+def system_packages(root: Path, packages: Mapping[str, Callable[[], bool]]) -> None:
     """Install missing system packages as root on Debian; elsewhere name them and stop."""
-    missing = [name for name, absent in SYSTEM_PACKAGES.items() if absent()]
+    missing = [name for name, absent in packages.items() if absent()]
     if not missing:
         return
     names = " ".join(missing)
@@ -215,21 +222,43 @@ def npm_project(folder: Folder, name: str) -> None:
     mark_done(stamp, wanted)
 
 
-def set_up(folder: Folder) -> None:
+def verifier_page(folder: Folder) -> None:
+    """verifier.html, which the ledger serves and archives carry, from the sources as they are."""
+    project = folder.root / "ledger" / "verify" / "page"
+    sources = [
+        folder.root / "pyproject.toml",
+        *sorted(path for path in project.glob("*.*") if path.is_file()),
+        *sorted(path for path in (project / "src").rglob("*") if path.is_file()),
+    ]
+    stamp = project / "dist" / ".perdure-setup"
+    wanted = digest(*sources)
+    if is_done(stamp, wanted):
+        return
+    say("verifier.html")
+    run(
+        [folder.python, "-m", "scripts.verifier_page", "build"],
+        cwd=folder.root,
+        hint="Its sources are in ledger/verify/page.",
+    )
+    mark_done(stamp, wanted)
+
+
+def set_up(folder: Folder, *, tests: bool) -> None:
     """Every step in order; SetupError from the first that cannot be done."""
-    system_packages(folder.root)
+    system_packages(folder.root, SYSTEM_PACKAGES | (TEST_PACKAGES if tests else {}))
     python_environment(folder)
     node(folder)
     for name in NPM_PROJECTS:
         npm_project(folder, name)
+    verifier_page(folder)
 
 
 def main(arguments: Sequence[str]) -> int:
-    if arguments:
+    if not set(arguments) <= {"--tests"}:
         print(__doc__, file=sys.stderr)
         return 0 if set(arguments) <= {"-h", "--help"} else 64
     try:
-        set_up(Folder(ROOT))
+        set_up(Folder(ROOT), tests="--tests" in arguments)
     except SetupError as error:
         say(str(error))
         return 1

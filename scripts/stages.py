@@ -68,6 +68,11 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
         "format, lint, tests, gas, artefacts, slither",
         (("python", "scripts/contracts", "test"),),
     )
+    page = Stage(
+        "page",
+        "verifier.html is typed, small, reproducible, and the one in the README",
+        (("python", "-m", "scripts.verifier_page", "check"),),
+    )
     run = Stage(
         "tests",
         "every level, random order, nothing skipped",
@@ -81,6 +86,7 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
     return [
         *static,
         *([] if quick else [contracts]),
+        page,
         run,
         *([coverage] if judged else []),
     ]

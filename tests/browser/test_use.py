@@ -122,8 +122,8 @@ def test_the_verdict_is_focused_and_announced_once(
     expect(visit.page.locator("#result .heading")).to_be_focused()
     assert visit.page.locator("[aria-live], [role=status], [role=alert]").count() == 1
     announced = visit.page.locator("#live")
-    expect(announced).to_have_text("Finished. 5 passed, 2 note.")
-    assert visit.page.title() == f"{visit.heading} – Check a credential"
+    expect(announced).to_have_text("Finished. 5 passed, 2 notes.")
+    assert visit.page.title() == f"{visit.heading} · Check a credential"
 
 
 def test_a_sign_is_for_the_eye_and_the_word_for_everybody(

@@ -177,11 +177,10 @@ def test_an_old_node_is_replaced_by_the_wheel(
 def test_missing_system_packages_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "SYSTEM_PACKAGES", {"libnothing": lambda: True})
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     with pytest.raises(SetupError, match="libnothing"):
-        environment.system_packages(tmp_path)
+        environment.system_packages(tmp_path, {"libnothing": lambda: True})
 
 
 def test_root_on_debian_gets_them_installed(
@@ -189,15 +188,54 @@ def test_root_on_debian_gets_them_installed(
 ) -> None:
     program(tmp_path / "bin" / "apt-get", calls)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(environment, "SYSTEM_PACKAGES", {"libnothing": lambda: True})
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
-    environment.system_packages(tmp_path)
+    environment.system_packages(
+        tmp_path, {"libnothing": lambda: True, "libthere": lambda: False}
+    )
 
     assert said(calls) == [
         "apt-get update -q",
         "apt-get install -q -y --no-install-recommends libnothing",
     ]
+
+
+def test_a_browser_is_needed_by_tests_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert environment.TEST_PACKAGES["chromium"]()
+    assert "chromium" not in environment.SYSTEM_PACKAGES
+
+
+def page_checkout(folder: Folder) -> Path:
+    source = folder.root / "ledger" / "verify" / "page" / "src" / "main.ts"
+    source.parent.mkdir(parents=True)
+    source.write_text("first")
+    return source
+
+
+def test_the_page_is_built_once_for_its_sources(folder: Folder, calls: Path) -> None:
+    source = page_checkout(folder)
+
+    environment.verifier_page(folder)
+    environment.verifier_page(folder)
+    assert said(calls) == ["python -m scripts.verifier_page build"]
+
+    source.write_text("second")
+    environment.verifier_page(folder)
+    assert len(said(calls)) == 1
+
+
+def test_a_page_that_cannot_be_built_stops_the_set_up(
+    folder: Folder, calls: Path
+) -> None:
+    page_checkout(folder)
+    program(folder.python, calls, status=1)
+
+    with pytest.raises(SetupError, match="ledger/verify/page"):
+        environment.verifier_page(folder)
 
 
 def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str]) -> None:

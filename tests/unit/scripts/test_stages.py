@@ -68,7 +68,7 @@ def names(*, quick: bool = False, pytest_arguments: tuple[str, ...] = ()) -> lis
 def test_a_whole_run_has_every_stage_and_is_judged_by_coverage() -> None:
     assert names() == [
         *("format", "lint", "spelling", "types", "imports"),
-        *("contracts", "tests", "coverage"),
+        *("contracts", "page", "tests", "coverage"),
     ]
 
 

@@ -91,18 +91,18 @@ function showReports(reports: readonly Report[], unchecked: number): void {
     show(summaryBox(reports, unchecked, actions), ...summaryBody(reports));
   }
   const heading = within(result, ".heading", HTMLElement).textContent ?? "";
-  document.title = `${heading} – Check a credential`;
+  document.title = `${heading} · Check a credential`;
   live.textContent = only !== undefined && reports.length === 1 ? `Finished. ${tally(only)}.` : `Finished: ${reports.length} files.`;
   focusHeading();
   performance.mark("verdict");
 }
 
-/** "5 passed, 1 note, 1 could not check" */
+/** "4 passed, 2 notes, 1 could not check" */
 function tally(report: Report): string {
   const counts = Object.entries(OUTCOMES)
     .map(([outcome, { word }]) => ({ word, count: report.steps.filter((step) => step.outcome === outcome).length }))
     .filter(({ count }) => count > 0);
-  return counts.map(({ word, count }) => `${count} ${word.toLowerCase()}`).join(", ");
+  return counts.map(({ word, count }) => `${count} ${word.toLowerCase()}${word === "Note" && count > 1 ? "s" : ""}`).join(", ");
 }
 
 function actionsFor(reports: readonly Report[]): HTMLElement {
