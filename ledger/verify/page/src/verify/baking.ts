@@ -13,6 +13,8 @@ export const MAX_IMAGE_BYTES = 8 * 1_048_576;
 const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 const KEYWORD = encodeText("openbadgecredential\0");
 const TEXT_CHUNKS = ["iTXt", "tEXt", "zTXt"];
+// What phones and screens make of a badge: JPEG, GIF, WebP, HEIF and AVIF.
+const PHOTO = /^(?:\xff\xd8\xff|GIF8|RIFF[^]{4}WEBP|[^]{4}ftyp)/;
 const BYTE_ORDER_MARK = Uint8Array.of(0xef, 0xbb, 0xbf);
 
 /**
@@ -25,6 +27,9 @@ export function extract(data: Uint8Array): Uint8Array {
   }
   if (beginsWith(data, PDF_SIGNATURE)) return attachedCredential(data);
   if (beginsWith(data, PNG_SIGNATURE)) return pngCredential(data);
+  if (PHOTO.test(String.fromCharCode(...data.subarray(0, 12)))) {
+    throw new MalformedError("a photo or a screenshot; a credential comes as .json, .png, .svg or .pdf");
+  }
   // No JSON text starts with "<", and no XML document with anything else.
   if (beginsWithTag(data)) {
     checkSize(data);

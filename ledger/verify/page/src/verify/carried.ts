@@ -98,6 +98,12 @@ export class Carried {
     );
   }
 
+  /** What is proved, with who says it, if it is of a later block than this one. */
+  after(block: Block): readonly (readonly [string, ProvenRegistries])[] {
+    if (this.proven === null || this.proven.block.number <= block.number) return [];
+    return [["the evidence in the file", this.proven]];
+  }
+
   #isVouchedFor(block: Block): boolean {
     return this.checkpoints.some(
       (checkpoint) => checkpoint.chainId === this.network.chainId && names(checkpoint, block),

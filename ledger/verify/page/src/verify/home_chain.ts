@@ -175,6 +175,7 @@ export class HomeChain {
       if (this.#t === null && this.#unreadRecord !== null) throw this.#unreadRecord;
       const fault = this.#fault(state.window, view);
       if (fault !== null) return fault;
+      await this.#checkLater(view);
     }
     const { proof } = this.subject;
     if (proof !== null && !(await this.#records(view, proof.issuerProfile))) {
@@ -224,6 +225,23 @@ export class HomeChain {
       if (bound !== null && bound <= at) return step(code, `Credential ${when}; ${what} ${moment(bound)}.`);
     }
     throw new Error("a key window that covers nothing and has no bound");
+  }
+
+  /**
+   * Ask whoever knows a later block whether the key is still good there. Throws Unsettled.
+   * An address that lags, or says so, would hide a compromise declared since.
+   */
+  async #checkLater(view: RegistryView): Promise<void> {
+    const proven = this.chain instanceof Witnesses ? (this.carried?.after(view.block) ?? []) : [];
+    for (const [source, registry] of [...(await this.#later("finalized")), ...proven]) {
+      const { window } = await this.#issuerState(registry);
+      if (window !== null && this.#fault(window, view) === null) continue;
+      throw new Unsettled(
+        "disagreement",
+        `${source}, further on at block ${registry.block.number}, shows another window of the key than there` +
+          ` was at block ${view.block.number}, the last that all have`,
+      );
+    }
   }
 
   async #records(view: RegistryView, profile: IssuerProfile): Promise<boolean> {
@@ -312,6 +330,14 @@ export class HomeChain {
     }
     this.carried?.checkStatus(state, block, this.#teller);
     this.#checkAge(view, network);
+    for (const [source, registry] of await this.#later("latest")) {
+      if (!(await this.#issuerState(registry)).revoked) continue;
+      throw new Unsettled(
+        "disagreement",
+        `${source}, further on at block ${registry.block.number}, shows that it was withdrawn since block` +
+          ` ${block.number}, the last that all have`,
+      );
+    }
     return step("withdrawal.none", `Seen ${seen}`);
   }
 
@@ -388,6 +414,12 @@ export class HomeChain {
     if (this.chain instanceof ChainUnavailable) throw this.chain;
     if (this.chain instanceof ProvenRegistries) return this.chain; // one block is all there is
     return new CalledRegistries(await this.chain.view(tag));
+  }
+
+  /** The registries at later blocks than all addresses have, by who shows them. */
+  async #later(tag: Tag): Promise<readonly (readonly [string, RegistryView])[]> {
+    if (!(this.chain instanceof Witnesses)) return [];
+    return (await this.chain.ahead(tag)).map(([source, view]) => [source, new CalledRegistries(view)] as const);
   }
 
   async #issuerState(view: RegistryView): Promise<IssuerState> {

@@ -92,6 +92,7 @@ const TAGS: readonly Tag[] = ["finalized", "latest"];
 /** The readers that speak for one network, asked together. */
 export class Witnesses {
   readonly #views = new Map<Tag, View | ChainUnavailable>();
+  readonly #heads = new Map<Tag, readonly Block[]>();
 
   private constructor(
     readonly network: Network,
@@ -149,6 +150,19 @@ export class Witnesses {
     return agreed(this.readers, (reader) => reader.block(number), sameBlock, `about block ${number}`);
   }
 
+  /**
+   * Those whose own newest block of that kind is above the one that all have, by address.
+   * Whoever lags, or says so, would otherwise choose how much of the past is read.
+   * Throws ChainUnavailable.
+   */
+  async ahead(tag: Tag): Promise<readonly (readonly [string, View])[]> {
+    const common = (await this.view(tag)).block.number;
+    return this.readers.flatMap((reader, at) => {
+      const head = this.#heads.get(tag)![at]!;
+      return head.number > common ? [[reader.address, new View(this.network, [reader], head)] as const] : [];
+    });
+  }
+
   /** The blocks read so far, finalized first. */
   get read(): readonly (readonly [Tag, Block])[] {
     return TAGS.flatMap((tag) => {
@@ -158,12 +172,11 @@ export class Witnesses {
   }
 
   async #block(tag: Tag): Promise<Block> {
-    let lowest: bigint | null = null;
-    for (const reader of this.readers) {
-      const { number } = await reader.block(tag);
-      if (lowest === null || number < lowest) lowest = number;
-    }
-    return this.blockAt(lowest!);
+    const heads: Block[] = [];
+    for (const reader of this.readers) heads.push(await reader.block(tag));
+    this.#heads.set(tag, heads);
+    const numbers = heads.map((head) => head.number);
+    return this.blockAt(numbers.reduce((lowest, number) => (number < lowest ? number : lowest)));
   }
 }
 

@@ -1,0 +1,104 @@
+// Runs the page's verifier over jobs, so that another program can compare the answers.
+//
+//     node answers.mjs < jobs.json > answers.json
+//
+// Bundled for browsers, like the page. A job names what to do and gives files in base64; RPC
+// addresses either have canned answers or are really asked.
+
+import { Buffer } from "node:buffer";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { rolldown } from "rolldown";
+
+const page = dirname(dirname(fileURLToPath(import.meta.url)));
+
+async function bundled(entry) {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-page-"));
+  try {
+    const file = join(folder, "verify.mjs");
+    const build = await rolldown({ input: join(page, entry), platform: "browser", logLevel: "warn" });
+    await build.write({ file, format: "esm" });
+    await build.close();
+    return await import(pathToFileURL(file).href);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
+
+/** fetch for addresses whose answers are in the job; others are asked on the network. */
+function answering(addresses, codes) {
+  const network = globalThis.fetch;
+  return async (url, options) => {
+    const entry = addresses.find(({ address }) => address === url);
+    if (entry === undefined || entry.answers === undefined) return network(url, options);
+    const { id, method, params } = JSON.parse(options.body);
+    const wanted = JSON.stringify(params);
+    const found = entry.answers.find((each) => each.method === method && JSON.stringify(each.params) === wanted);
+    const answer = { jsonrpc: "2.0", id };
+    if (found?.error) answer.error = found.error;
+    else if (found) answer.result = found.result;
+    else if (method === "eth_getCode") answer.result = codes[params[0]];
+    else answer.error = { code: -32601, message: "the vector has no answer to this" };
+    return new Response(JSON.stringify(answer));
+  };
+}
+
+function optionsOf(logic, job) {
+  return {
+    addresses: (job.addresses ?? []).map(({ address }) => logic.rpcReader(address)),
+    networks: job.networks ? logic.parseNetworks(bytes(job.networks)) : logic.BUILT_IN,
+    trust: job.trust ? logic.parseTrustList(bytes(job.trust)) : null,
+    checkpoints: [
+      ...(job.checkpoints ? logic.parseCheckpoints(bytes(job.checkpoints)) : []),
+      ...(job.blockHashes ?? []).map(logic.parseBlockHash),
+    ],
+    now: new Date(job.now),
+    email: job.email ?? undefined,
+  };
+}
+
+/** What each kind of job answers. */
+const KINDS = {
+  /** Each file in the file, checked. */
+  async report(logic, job) {
+    const options = optionsOf(logic, job);
+    const reports = [];
+    for (const candidate of await logic.candidates(job.name, bytes(job.file))) {
+      const report = await logic.verifyCandidate(candidate, options);
+      reports.push({ json: report, text: logic.toText(report) });
+    }
+    return { reports, exitCode: logic.worst(reports.map(({ json }) => json)) };
+  },
+  /** A file of the verifier's own, or a block hash, or an address: whether it is read. */
+  async read(logic, job) {
+    const parse = logic[job.by];
+    const read = parse(job.text ?? bytes(job.file));
+    return JSON.parse(JSON.stringify(read, (_, value) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value)));
+  },
+};
+
+async function main() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  const { jobs, codes } = JSON.parse(Buffer.concat(chunks).toString());
+  const logic = await bundled("src/verify/index.ts");
+  const network = globalThis.fetch;
+  const answers = [];
+  for (const job of jobs) {
+    globalThis.fetch = answering(job.addresses ?? [], codes);
+    const started = performance.now();
+    try {
+      answers.push({ answer: await KINDS[job.kind](logic, job), milliseconds: performance.now() - started });
+    } catch (error) {
+      answers.push({ error: error.name, message: error.message, milliseconds: performance.now() - started });
+    }
+    globalThis.fetch = network;
+  }
+  process.stdout.write(JSON.stringify(answers));
+}
+
+await main();
