@@ -192,11 +192,13 @@ class Confirmer:
         finalized: Block,
     ) -> bool:
         new = ChainTxState.FINAL if receipt.succeeded else ChainTxState.REVERTED
-        record = (
-            self._registrys_word(node, row, finalized)
-            if receipt.succeeded
-            else _nothing
-        )
+        if receipt.succeeded:
+            record = self._registrys_word(node, row, finalized)
+        elif row.kind is ChainTxKind.CLOSE:
+            # Whoever carried our request before us has closed it; what is closed, is.
+            record = self._closed(node, row, finalized) or _nothing
+        else:
+            record = _nothing
         if record is None:
             self._alarm(
                 row, "mined and finalized, and yet the registry does not know it"
@@ -279,7 +281,9 @@ class Confirmer:
         if issuer is None or issuer.closed_at is None:
             return None
         closed_at = issuer.closed_at
-        return lambda tx: issuers.mark_closed(tx, organisation_id, closed_at)
+        return lambda tx: issuers.mark_closed(
+            tx, organisation_id, closed_at, block=at.number
+        )
 
     def _alarm(self, row: ChainTx, words: str) -> None:
         """Say it once, not at every round."""

@@ -106,7 +106,14 @@ class Prover:
     def _prove(
         self, node: ChainNode, lease: Lease, batch: Batch, finalized: Block
     ) -> bool:
+        with self._database.read() as tx:
+            earliest = evidence.earliest_block(tx, batch.id)
         try:
+            if finalized.number < earliest:
+                raise ChainUnavailable(
+                    f"{node.name} lags: block {earliest} is final, it has"
+                    f" {finalized.number}"
+                )
             taken = self._take(node, batch, finalized.number)
         except ChainUnavailable as error:
             return self._take_early(node, batch, error)

@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from mmap import mmap
+from typing import IO, Any, Final
+from zipfile import ZIP_DEFLATED, ZIP_STORED, LargeZipFile, ZipFile, ZipInfo
 
 from ledger.errors import MalformedError
 
@@ -46,6 +47,21 @@ _ESCAPE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How large an archive of a kind may be: packed, in files, one file, and all unpacked."""
+
+    packed: int
+    entries: int
+    entry: int
+    total: int
+
+
+TAKE_AWAY: Final = Limits(
+    MAX_ARCHIVE_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_TOTAL_BYTES
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file in an archive: where its packed bytes lie, and what they must become."""
 
@@ -61,13 +77,13 @@ class Entry:
 class Archive:
     """The files of a ZIP, in the order of its directory. Made by `open_archive`."""
 
-    data: bytes
+    data: bytes | mmap
     entries: tuple[Entry, ...]
 
     def read(self, entry: Entry) -> bytes:
         """Unpack one file. Raises MalformedError if it is not what the directory says."""
-        packed = memoryview(self.data)[entry.start : entry.start + entry.packed]
-        content = bytes(packed)
+        packed = self.data[entry.start : entry.start + entry.packed]
+        content = packed
         if entry.method == _DEFLATED:
             inflater = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
@@ -86,38 +102,49 @@ class Archive:
         return content
 
 
-def write_archive(files: Iterable[tuple[str, bytes]]) -> bytes:
+def write_archive(
+    files: Iterable[tuple[str, bytes]], limits: Limits = TAKE_AWAY
+) -> bytes:
     """Pack files; the same bytes from the same files. Raises MalformedError for what no reader takes."""
     packed = BytesIO()
-    seen: set[str] = set()
-    with ZipFile(packed, "w") as archive:
-        for name, content in files:
-            _check_name(name, seen)
-            info = ZipInfo(name, _LONG_AGO)
-            info.create_system = _UNIX
-            info.external_attr = 0o100644 << 16
-            stored = name.lower().endswith(_PACKED)
-            info.compress_type = ZIP_STORED if stored else ZIP_DEFLATED
-            archive.writestr(info, content)
+    stream_archive(packed, files)
     data = packed.getvalue()
-    open_archive(data)
+    open_archive(data, limits)
     return data
 
 
-def open_archive(data: bytes) -> Archive:
+def stream_archive(out: IO[bytes], files: Iterable[tuple[str, bytes]]) -> None:
+    """Pack files one by one as they come. Raises MalformedError for what no reader takes."""
+    seen: set[str] = set()
+    try:
+        # Not the large kind (ZIP64), which no reader of ours takes: so at most 2 GiB.
+        with ZipFile(out, "w", allowZip64=False) as archive:
+            for name, content in files:
+                _check_name(name, seen)
+                info = ZipInfo(name, _LONG_AGO)
+                info.create_system = _UNIX
+                info.external_attr = 0o100644 << 16
+                stored = name.lower().endswith(_PACKED)
+                info.compress_type = ZIP_STORED if stored else ZIP_DEFLATED
+                archive.writestr(info, content)
+    except LargeZipFile as error:
+        raise MalformedError("the archive would be larger than 2 GiB") from error
+
+
+def open_archive(data: bytes | mmap, limits: Limits = TAKE_AWAY) -> Archive:
     """Read the directory of a ZIP. Raises MalformedError for whatever could surprise a reader."""
-    if len(data) > MAX_ARCHIVE_BYTES:
-        raise MalformedError(f"an archive has at most {MAX_ARCHIVE_BYTES} bytes")
-    count, start, end = _directory(data)
+    if len(data) > limits.packed:
+        raise MalformedError(f"an archive has at most {limits.packed} bytes")
+    count, start, end = _directory(data, limits)
     entries = list(_entries(data, count, start, end))
-    _check_sizes(entries)
+    _check_sizes(entries, limits)
     seen: set[str] = set()
     for entry in entries:
         _check_name(entry.name, seen)
     return Archive(data, tuple(e for e in entries if not e.name.endswith("/")))
 
 
-def _directory(data: bytes) -> tuple[int, int, int]:
+def _directory(data: bytes | mmap, limits: Limits) -> tuple[int, int, int]:
     """How many entries there are, and from where to where the directory lies."""
     end = data.rfind(b"PK\x05\x06", max(0, len(data) - _END.size - _MAX_COMMENT))
     if end < 0 or end + _END.size > len(data):
@@ -131,12 +158,12 @@ def _directory(data: bytes) -> tuple[int, int, int]:
         raise MalformedError("the archive is of the large kind (ZIP64)")
     if start + size != end:
         raise MalformedError("the directory of the archive is not where it should be")
-    if count > MAX_ENTRIES:
-        raise MalformedError(f"the archive has more than {MAX_ENTRIES} files")
+    if count > limits.entries:
+        raise MalformedError(f"the archive has more than {limits.entries} files")
     return count, start, end
 
 
-def _entries(data: bytes, count: int, start: int, end: int) -> Iterator[Entry]:
+def _entries(data: bytes | mmap, count: int, start: int, end: int) -> Iterator[Entry]:
     at, free = start, 0
     spans: list[tuple[int, int]] = []
     for _ in range(count):
@@ -167,7 +194,7 @@ def _entries(data: bytes, count: int, start: int, end: int) -> Iterator[Entry]:
 
 
 def _local(
-    data: bytes, head: tuple[Any, ...], raw: bytes, offset: int
+    data: bytes | mmap, head: tuple[Any, ...], raw: bytes, offset: int
 ) -> tuple[Entry, int]:
     """The entry, compared with what stands before its bytes; and where these end."""
     flags, method, check, packed, size = head[3], head[4], *head[7:10]
@@ -202,13 +229,13 @@ def _name(raw: bytes, *, utf8: bool) -> str:
         return raw.decode("cp437")
 
 
-def _check_sizes(entries: Iterable[Entry]) -> None:
+def _check_sizes(entries: Iterable[Entry], limits: Limits) -> None:
     total = 0
     for entry in entries:
         total += entry.size
-        if entry.size > MAX_ENTRY_BYTES:
+        if entry.size > limits.entry:
             raise MalformedError(
-                f"a file in an archive has at most {MAX_ENTRY_BYTES} bytes"
+                f"a file in an archive has at most {limits.entry} bytes"
             )
         if entry.size > max(_LARGE, MAX_RATIO * entry.packed):
             raise MalformedError(
@@ -216,9 +243,9 @@ def _check_sizes(entries: Iterable[Entry]) -> None:
             )
         if entry.method == _STORED and entry.size != entry.packed:
             raise MalformedError("a file of the archive has two sizes")
-    if total > MAX_TOTAL_BYTES:
+    if total > limits.total:
         raise MalformedError(
-            f"the files of an archive have at most {MAX_TOTAL_BYTES} bytes"
+            f"the files of an archive have at most {limits.total} bytes"
         )
 
 

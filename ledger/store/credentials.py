@@ -38,6 +38,7 @@ from ledger.store.tables import (
     STATUS_BLOCKS,
     BatchAnchorRow,
     ChainTxRow,
+    ClosingRow,
     CredentialCodeRow,
     CredentialRow,
     IssuerKeyRow,
@@ -165,6 +166,25 @@ def of_earner(
         .limit(limit)
     )
     return [CredentialRecord(**row) for row in rows]
+
+
+def earners(
+    tx: Transaction, organisation_id: UUID, *, after: str, limit: int
+) -> Sequence[str]:
+    """At most `limit` e-mail addresses to which an organisation issued, in order, behind `after`."""
+    email = col(CredentialRow.recipient_email)
+    rows = tx.rows(
+        select(email)
+        .where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            email.is_not(None),
+            email > after,
+        )
+        .distinct()
+        .order_by(email)
+        .limit(limit)
+    )
+    return [row["recipient_email"] for row in rows]
 
 
 def page(
@@ -373,7 +393,7 @@ def members(tx: Transaction, batch_id: UUID) -> Iterator[CredentialRecord]:
 
 
 def sealable(chain_id: int) -> ColumnElement[bool]:
-    """In no batch, and signed by a key that is open for good."""
+    """In no batch, signed by a key that is open for good, of an issuer that does not close."""
     opened = (
         select(IssuerKeyRow)
         .where(
@@ -383,10 +403,17 @@ def sealable(chain_id: int) -> ColumnElement[bool]:
         )
         .exists()
     )
+    # An anchor behind the closing would prove that it is worth nothing.
+    closing = (
+        select(ClosingRow)
+        .where(col(ClosingRow.organisation_id) == col(CredentialRow.organisation_id))
+        .exists()
+    )
     return and_(
         col(CredentialRow.chain_id) == chain_id,
         col(CredentialRow.batch_id).is_(None),
         opened,
+        ~closing,
     )
 
 

@@ -6,10 +6,11 @@ Not data of a tenant: headers and trie nodes are public, and name nobody.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlmodel import SQLModel, col
 
 from ledger.core import rlp
+from ledger.errors import Conflict
 from ledger.store.database import Transaction
 from ledger.store.records import (
     Batch,
@@ -35,12 +36,16 @@ _WORD = 256  # status bits in one slot
 
 
 def unproved(tx: Transaction, chain_id: int, limit: int) -> Sequence[Batch]:
-    """Batches whose root is final on their home chain and that have no evidence, oldest first."""
+    """Batches whose root is final on their home chain and that lack evidence, oldest first.
+
+    Evidence from before an issuer of the batch closed is as good as none.
+    """
     proved = (
         select(col(EvidenceHeaderRow.batch_id))
         .where(
             col(EvidenceHeaderRow.batch_id) == col(BatchRow.id),
             col(EvidenceHeaderRow.chain_id) == chain_id,
+            ~col(EvidenceHeaderRow.stale),
         )
         .exists()
     )
@@ -103,11 +108,26 @@ def endorsements(tx: Transaction, chain_id: int) -> Sequence[bytes]:
     return [row["data"] for row in rows]
 
 
+def earliest_block(tx: Transaction, batch_id: UUID) -> int:
+    """The block that evidence must not be older than: the last closing of an issuer in the batch."""
+    members = select(col(CredentialRow.organisation_id)).where(
+        col(CredentialRow.batch_id) == batch_id
+    )
+    newest = tx.scalar(
+        select(func.max(IssuerRow.closed_block)).where(
+            col(IssuerRow.organisation_id).in_(members)
+        )
+    )
+    return 0 if newest is None else int(newest)
+
+
 def keep(tx: Transaction, evidence: BatchEvidence) -> None:
     """Store the evidence of a batch, in place of an older one.
 
-    Raises Conflict if its root is not final any more.
+    Raises Conflict if its root is not final any more, or an issuer has closed since.
     """
+    if evidence.block_number < earliest_block(tx, evidence.batch_id):
+        raise Conflict("an issuer of the batch has closed since; prove it once more")
     forget(tx, evidence.batch_id, evidence.chain_id)
     key = {"batch_id": evidence.batch_id, "chain_id": evidence.chain_id}
     tx.change(

@@ -10,7 +10,12 @@ from sqlmodel import col
 from ledger.errors import NotFound
 from ledger.store.database import Transaction
 from ledger.store.records import IssuerKey, IssuerKeyRole, IssuerRecord
-from ledger.store.tables import IssuerKeyRow, IssuerRow
+from ledger.store.tables import (
+    CredentialRow,
+    EvidenceHeaderRow,
+    IssuerKeyRow,
+    IssuerRow,
+)
 
 _NO_ISSUER = "this organisation has no issuer record"
 
@@ -45,9 +50,24 @@ def mark_registered(tx: Transaction, organisation_id: UUID, at: int) -> None:
     _mark(tx, organisation_id, registered_at=at)
 
 
-def mark_closed(tx: Transaction, organisation_id: UUID, at: int) -> None:
-    """Note the block time at which the issuer was closed. Raises NotFound."""
-    _mark(tx, organisation_id, closed_at=at)
+def mark_closed(tx: Transaction, organisation_id: UUID, at: int, *, block: int) -> None:
+    """Note the block time at which the issuer was closed, and a final block that says so.
+
+    Evidence of an earlier block is taken once more. Raises NotFound.
+    """
+    _mark(tx, organisation_id, closed_at=at, closed_block=block)
+    theirs = select(col(CredentialRow.batch_id)).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.batch_id).is_not(None),
+    )
+    tx.change(
+        update(EvidenceHeaderRow)
+        .where(
+            col(EvidenceHeaderRow.batch_id).in_(theirs),
+            col(EvidenceHeaderRow.block_number) < block,
+        )
+        .values(stale=True)
+    )
 
 
 def add_key(tx: Transaction, key: IssuerKey) -> None:

@@ -73,7 +73,8 @@ class Organisation:
 class IssuerRecord:
     """An organisation's record in ``IssuerRegistry`` and what its id is made of.
 
-    ``registered_at`` and ``closed_at`` are block times, None until they are final.
+    ``registered_at`` and ``closed_at`` are block times, None until they are final;
+    ``closed_block`` is a final block at which the registry said that it is closed.
     """
 
     organisation_id: UUID
@@ -88,11 +89,46 @@ class IssuerRecord:
     created_at: datetime
     registered_at: int | None = None
     closed_at: int | None = None
+    closed_block: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """That an organisation closes. ``statement`` is the exact bytes whose hash is on chain.
+
+    ``successor`` is an issuer id in the same registry, ``custodians`` who is given what is
+    personal, ``proof`` the state of the issuer's record after closing. ``imported_at``: it was
+    closed at another ledger and came from its closing archive.
+    """
+
+    organisation_id: UUID
+    started_at: datetime
+    successor: bytes | None
+    statement: bytes = field(repr=False)
+    custodians: bytes = field(repr=False)
+    proof: bytes | None = field(default=None, repr=False)
+    archived_at: datetime | None = None
+    imported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What of an organisation's is not finished, counted.
+
+    ``failed_acts`` are acts on its record that the chain refused: no one carries them any more.
+    """
+
+    waiting: int
+    not_final: int
+    unrevoked: int
+    pending_acts: int
+    failed_acts: int
+    unproved: int
 
 
 @dataclass(frozen=True, slots=True)
 class IssuerKey:
-    """A key of an issuer; the private half is ``sealed``, opaque ciphertext.
+    """A key of an issuer; the private half is ``sealed``, opaque ciphertext, None if imported.
 
     ``opened`` is the block time at which the registry recorded it, None until final.
     """
@@ -101,7 +137,7 @@ class IssuerKey:
     role: IssuerKeyRole
     key_id: bytes
     public: str
-    sealed: bytes = field(repr=False)
+    sealed: bytes | None = field(repr=False)
     created_at: datetime
     opened: int | None = None
 

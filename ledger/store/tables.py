@@ -101,10 +101,67 @@ class IssuerRow(_Row, table=True):
     created_at: dt.datetime = Field(sa_type=UTCDateTime)
     registered_at: int | None = Field(sa_type=BigInteger)
     closed_at: int | None = Field(sa_type=BigInteger)
+    # A final block at which the registry said so: what is proved before it is out of date.
+    closed_block: int | None = Field(sa_type=BigInteger)
+
+
+class ClosingRow(_Row, table=True):
+    """That an organisation closes, from its beginning on; nothing is issued any more."""
+
+    __tablename__ = "closing"
+    __table_args__: ClassVar[Any] = (
+        _size("successor", 32),
+        CheckConstraint("length(statement) >= 1", name="statement_length"),
+        CheckConstraint(
+            "imported_at IS NULL OR proof IS NOT NULL", name="imported_with_proof"
+        ),
+    )
+
+    organisation_id: UUID = Field(
+        primary_key=True, foreign_key="issuer.organisation_id"
+    )
+    started_at: dt.datetime = Field(sa_type=UTCDateTime)
+    successor: bytes | None = Field(sa_type=LargeBinary)
+    # The exact bytes: their hash is on the chain.
+    statement: bytes = Field(sa_type=LargeBinary)
+    custodians: bytes = Field(sa_type=LargeBinary)
+    proof: bytes | None = Field(sa_type=LargeBinary)
+    archived_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+    imported_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+
+
+class FinalStatusListRow(_Row, table=True):
+    """The last status list of a closed issuer under one of its keys, signed without an end."""
+
+    __tablename__ = "final_status_list"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["organisation_id", "key_id"],
+            ["issuer_key.organisation_id", "issuer_key.key_id"],
+        ),
+    )
+
+    organisation_id: UUID = Field(
+        primary_key=True, foreign_key="closing.organisation_id"
+    )
+    key_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    data: bytes = Field(sa_type=LargeBinary)
+
+
+class HeldCredentialRow(_Row, table=True):
+    """An imported credential that its earner has not asked for: ciphertext, shown nowhere."""
+
+    __tablename__ = "held_credential"
+
+    organisation_id: UUID = Field(
+        primary_key=True, foreign_key="closing.organisation_id"
+    )
+    id: UUID = Field(primary_key=True)
+    sealed: bytes = Field(sa_type=LargeBinary)
 
 
 class IssuerKeyRow(_Row, table=True):
-    """A key of an issuer, its private half as ciphertext."""
+    """A key of an issuer, its private half as ciphertext; none if the issuer was imported."""
 
     __tablename__ = "issuer_key"
     __table_args__: ClassVar[Any] = (
@@ -116,7 +173,7 @@ class IssuerKeyRow(_Row, table=True):
     key_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
     role: str = Field(sa_type=Text)
     public: str = Field(sa_type=Text)
-    sealed: bytes = Field(sa_type=LargeBinary)
+    sealed: bytes | None = Field(sa_type=LargeBinary)
     created_at: dt.datetime = Field(sa_type=UTCDateTime)
     opened: int | None = Field(sa_type=BigInteger)
 
@@ -191,6 +248,8 @@ class EvidenceHeaderRow(_Row, table=True):
     chain_id: int = Field(primary_key=True, sa_type=BigInteger)
     block_number: int = Field(sa_type=BigInteger)
     header: bytes = Field(sa_type=LargeBinary)
+    # An issuer of the batch has closed since: to be taken once more.
+    stale: bool = Field(default=False)
 
 
 class EvidenceSlotRow(_Row, table=True):

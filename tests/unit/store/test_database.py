@@ -380,6 +380,35 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         command.check(migrations(tx.connection))
 
 
+#: Back to before 0004; that a key may lack its private half does no harm.
+WITHOUT_CLOSING = (
+    "DROP TABLE held_credential",
+    "DROP TABLE final_status_list",
+    "DROP TABLE closing",
+    "ALTER TABLE evidence_header DROP COLUMN stale",
+    "ALTER TABLE issuer DROP COLUMN closed_block",
+)
+
+
+def test_upgrade_to_closing_keeps_keys_and_their_rules(database_url: str) -> None:
+    """SQLite makes the table of keys anew: rows, CHECKs and references survive it."""
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        school = add_school(tx)
+        issue(tx, school, 2)
+        before = issuers.keys(tx, school.id)
+        for undo in (*WITHOUT_CLOSING, "UPDATE perdure_schema SET version_num = '0003'"):
+            tx.connection.exec_driver_sql(undo)
+
+    with closing(Database.upgrade(database_url)) as database:
+        with database.read() as tx:
+            assert issuers.keys(tx, school.id) == before
+        for broken in ("key_id = 'short'", "role = 'other'"):
+            with pytest.raises(Conflict), database.begin() as tx:
+                tx.change(text(f"UPDATE issuer_key SET {broken}"))
+        with pytest.raises(Conflict), database.begin() as tx:
+            tx.change(text("DELETE FROM issuer_key"))
+
+
 def test_upgrade_gives_codes_to_the_credentials_that_are_there(
     database_url: str,
 ) -> None:
@@ -388,6 +417,7 @@ def test_upgrade_gives_codes_to_the_credentials_that_are_there(
         for undo in (
             "DROP TABLE credential_code",
             "DROP INDEX ix_credential_earner",
+            *WITHOUT_CLOSING,
             "UPDATE perdure_schema SET version_num = '0002'",
         ):
             tx.connection.exec_driver_sql(undo)

@@ -1,0 +1,193 @@
+"""Closing an organisation: that it has begun, what is still open, and who may act afterwards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlmodel import col
+
+from ledger.errors import NotFound
+from ledger.store import organisations
+from ledger.store.database import Transaction
+from ledger.store.records import (
+    ChainTxKind,
+    ChainTxState,
+    Closing,
+    OpenWork,
+)
+from ledger.store.tables import (
+    BatchAnchorRow,
+    ChainTxRow,
+    ClosingRow,
+    CredentialRow,
+    EvidenceHeaderRow,
+    FinalStatusListRow,
+    IssuerRow,
+)
+
+_AT_ONCE = 1_000
+_PENDING = (
+    ChainTxState.SEALED,
+    ChainTxState.IN_PROGRESS,
+    ChainTxState.SENT,
+    ChainTxState.MINED,
+)
+_FAILED = (ChainTxState.REVERTED, ChainTxState.FATAL)
+
+
+def begin(tx: Transaction, closing: Closing, lists: Mapping[bytes, bytes]) -> None:
+    """Note that an organisation closes, with its last status list for each key id.
+
+    Whoever issues holds the same lock, so nothing is issued behind this. Raises Conflict if
+    closing has begun before, NotFound without an organisation.
+    """
+    organisations.lock(tx, closing.organisation_id)
+    tx.change(insert(ClosingRow).values(asdict(closing)))
+    for key_id, data in lists.items():
+        tx.change(
+            insert(FinalStatusListRow).values(
+                organisation_id=closing.organisation_id, key_id=key_id, data=data
+            )
+        )
+
+
+def of(tx: Transaction, organisation_id: UUID) -> Closing:
+    """The closing of an organisation. Raises NotFound while it is open."""
+    row = tx.row(
+        select(ClosingRow).where(col(ClosingRow.organisation_id) == organisation_id)
+    )
+    if row is None:
+        raise NotFound("this organisation does not close")
+    return Closing(**row)
+
+
+def has_begun(tx: Transaction, organisation_id: UUID) -> bool:
+    """Whether an organisation closes, or has closed."""
+    found = tx.scalar(
+        select(func.count()).where(col(ClosingRow.organisation_id) == organisation_id)
+    )
+    return bool(found)
+
+
+def final_lists(tx: Transaction, organisation_id: UUID) -> Mapping[bytes, bytes]:
+    """The last status lists of an organisation, by the id of the key that signed."""
+    rows = tx.rows(
+        select(FinalStatusListRow)
+        .where(col(FinalStatusListRow.organisation_id) == organisation_id)
+        .order_by(col(FinalStatusListRow.key_id))
+    )
+    return {row["key_id"]: row["data"] for row in rows}
+
+
+def keep_proof(tx: Transaction, organisation_id: UUID, proof: bytes) -> None:
+    """Keep the proof of the issuer's record after closing. Raises NotFound."""
+    _change(tx, organisation_id, proof=proof)
+
+
+def mark_archived(tx: Transaction, organisation_id: UUID, at: datetime) -> None:
+    """Note when the closing archive was written last. Raises NotFound."""
+    _change(tx, organisation_id, archived_at=at)
+
+
+def left_to(tx: Transaction, chain_id: int, issuer_id: bytes) -> Sequence[UUID]:
+    """The organisations that have closed and named this issuer as their successor."""
+    rows = tx.rows(
+        select(col(ClosingRow.organisation_id))
+        .join(
+            IssuerRow, col(IssuerRow.organisation_id) == col(ClosingRow.organisation_id)
+        )
+        .where(
+            col(ClosingRow.successor) == issuer_id,
+            col(IssuerRow.chain_id) == chain_id,
+            col(IssuerRow.closed_at).is_not(None),
+        )
+        .order_by(col(ClosingRow.organisation_id))
+    )
+    return [row["organisation_id"] for row in rows]
+
+
+def open_work(tx: Transaction, organisation_id: UUID) -> OpenWork:
+    """Count what of an organisation's is not finished."""
+    theirs = col(CredentialRow.organisation_id) == organisation_id
+    acts = {
+        ChainTxState(row["state"]): int(row["n"])
+        for row in tx.rows(
+            select(col(ChainTxRow.state), func.count().label("n"))
+            .where(
+                col(ChainTxRow.subject) == str(organisation_id),
+                col(ChainTxRow.kind) != ChainTxKind.CLOSE,
+            )
+            .group_by(col(ChainTxRow.state))
+        )
+    }
+    return OpenWork(
+        waiting=_count(tx, theirs, col(CredentialRow.batch_id).is_(None)),
+        not_final=_count(
+            tx, theirs, col(CredentialRow.batch_id).is_not(None), ~_is_final()
+        ),
+        unrevoked=_unrevoked(tx, organisation_id),
+        pending_acts=sum(acts.get(state, 0) for state in _PENDING),
+        failed_acts=sum(acts.get(state, 0) for state in _FAILED),
+        unproved=_count(tx, theirs, _is_final(), ~_is_proved()),
+    )
+
+
+def _count(tx: Transaction, *conditions: ColumnElement[bool]) -> int:
+    return int(
+        tx.scalar(select(func.count()).select_from(CredentialRow).where(*conditions))
+    )
+
+
+def _is_final() -> ColumnElement[bool]:
+    return (
+        select(col(BatchAnchorRow.batch_id))
+        .where(
+            col(BatchAnchorRow.batch_id) == col(CredentialRow.batch_id),
+            col(BatchAnchorRow.chain_id) == col(CredentialRow.chain_id),
+        )
+        .exists()
+    )
+
+
+def _is_proved() -> ColumnElement[bool]:
+    return (
+        select(col(EvidenceHeaderRow.batch_id))
+        .where(
+            col(EvidenceHeaderRow.batch_id) == col(CredentialRow.batch_id),
+            col(EvidenceHeaderRow.chain_id) == col(CredentialRow.chain_id),
+            ~col(EvidenceHeaderRow.stale),
+        )
+        .exists()
+    )
+
+
+def _unrevoked(tx: Transaction, organisation_id: UUID) -> int:
+    """Withdrawn credentials whose bit is not set for good on the chain."""
+    rows = tx.rows(
+        select(col(CredentialRow.id)).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.withdrawn_at).is_not(None),
+        )
+    )
+    subjects = [str(row["id"]) for row in rows]
+    done = 0
+    for start in range(0, len(subjects), _AT_ONCE):
+        query = select(func.count(func.distinct(ChainTxRow.subject))).where(
+            col(ChainTxRow.kind) == ChainTxKind.REVOKE,
+            col(ChainTxRow.state) == ChainTxState.FINAL,
+            col(ChainTxRow.subject).in_(subjects[start : start + _AT_ONCE]),
+        )
+        done += int(tx.scalar(query))
+    return len(subjects) - done
+
+
+def _change(tx: Transaction, organisation_id: UUID, **values: object) -> None:
+    done = tx.change(
+        update(ClosingRow)
+        .where(col(ClosingRow.organisation_id) == organisation_id)
+        .values(**values)
+    )
+    if done != 1:
+        raise NotFound("this organisation does not close")
