@@ -38,6 +38,7 @@ from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain import acts
 from ledger.chain.node import ChainNode, Node, check_chain
+from ledger.chain.pool import NodePool
 from ledger.chain.remote_signer import RemoteSigner
 from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
 from ledger.config import Settings
@@ -112,7 +113,12 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
         worker = Worker(
             database,
             chain,
-            nodes,
+            NodePool(
+                nodes,
+                chain_id=chain.chain_id,
+                genesis_hash=chain.genesis_hash,
+                clock=_now,
+            ),
             Steps(
                 Confirmer(database, chain.chain_id, signer.address, clock=_now),
                 Sealer(

@@ -9,7 +9,7 @@ lease stands by.
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -18,7 +18,8 @@ from anchor_worker.confirm import Confirmer
 from anchor_worker.prove import Prover
 from anchor_worker.seal import Sealer
 from anchor_worker.submit import Submitter
-from ledger.chain.node import ChainNode, check_identity
+from ledger.chain.node import ChainNode
+from ledger.chain.pool import NodePool
 from ledger.errors import (
     ChainRejected,
     ChainUnavailable,
@@ -78,7 +79,7 @@ class Worker:
         self,
         database: Database,
         chain: Chain,
-        nodes: Sequence[ChainNode],
+        pool: NodePool,
         steps: Steps,
         *,
         sender: str,
@@ -89,7 +90,7 @@ class Worker:
     ) -> None:
         self._database = database
         self._chain = chain
-        self._nodes = list(nodes)
+        self._pool = pool
         self._steps = steps
         self._sender = sender
         self._owner = owner
@@ -117,7 +118,6 @@ class Worker:
                 except ChainUnavailable as error:
                     failures += 1
                     _log.warning("chain unavailable: %s", error)
-                    self._nodes.append(self._nodes.pop(0))
                     ending = None
                 except (StoreError, KeystoreError) as error:
                     failures += 1
@@ -136,9 +136,14 @@ class Worker:
 
     def round(self) -> bool:
         """Every step once. True if anything moved; raises whatever a step raises."""
-        node = self._nodes[0]
-        # Before any send: the address may lead to another node than a moment ago.
-        check_identity(node, self._chain.chain_id, self._chain.genesis_hash)
+        node = self._pool.choose()
+        try:
+            return self._steps_with(node)
+        except ChainUnavailable as error:
+            self._pool.failed(node, error)
+            raise
+
+    def _steps_with(self, node: ChainNode) -> bool:
         lease = self._take()
         if lease is None:
             return False

@@ -221,7 +221,8 @@ def test_a_node_that_proves_nothing_holds_up_nothing(
 
     counting = Counting()
     counting.__dict__ = world.chain.__dict__
-    worker._nodes = [counting]
+    (member,) = worker._pool._members
+    member.node = counting
     worker.round()
     assert asked == [0]  # not at every round
     world.clock.sleep(16)

@@ -20,6 +20,7 @@ from ledger.chain.accounts import address_of
 from ledger.chain.acts import Act
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import ChainNode, SendAnswer
+from ledger.chain.pool import NodePool
 from ledger.chain.sender import KeystoreSigner, Signer, SigningRules, TransactionFields
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
@@ -226,7 +227,12 @@ class World:
         return Worker(
             self.database,
             self.record,
-            nodes or [self.chain],
+            NodePool(
+                nodes or [self.chain],
+                chain_id=CHAIN_ID,
+                genesis_hash=self.record.genesis_hash,
+                clock=self.clock,
+            ),
             Steps(
                 Confirmer(self.database, CHAIN_ID, SENDER, clock=self.clock),
                 Sealer(

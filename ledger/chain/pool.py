@@ -1,0 +1,168 @@
+"""
+Several nodes of one chain: which of them is worked with now, and whether they agree.
+
+A node that is silent is left alone for a while, one that lags is not chosen, one of another
+chain is never chosen. Those that are left have to show the same block at the height that all
+of them call final; where two differ nobody knows which is right, and nothing is done.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ledger.chain.node import ChainNode, check_identity
+from ledger.errors import ChainUnavailable, SettingError
+
+#: A node that is so many blocks behind the best is not chosen.
+MAX_LAG = 5
+
+_FIRST_PAUSE = timedelta(seconds=2)
+_LONGEST_PAUSE = timedelta(seconds=60)
+
+
+class Health(StrEnum):
+    """What was found out about a node when it was last asked."""
+
+    HEALTHY = "healthy"
+    SILENT = "silent"
+    LAGGING = "lagging"
+    OTHER_CHAIN = "other chain"
+    DISAGREES = "disagrees"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node's health, for the operator."""
+
+    name: str
+    health: Health
+    head: int | None = None
+    finalized: int | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class _Member:
+    node: ChainNode
+    state: NodeState
+    failures: int = 0
+    not_before: datetime | None = None
+
+
+class NodePool:
+    """The nodes of one chain, in the operator's order of preference."""
+
+    def __init__(
+        self,
+        nodes: Sequence[ChainNode],
+        *,
+        chain_id: int,
+        genesis_hash: bytes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._members = [
+            _Member(node, NodeState(node.name, Health.SILENT, detail="not asked yet"))
+            for node in nodes
+        ]
+        self._chain_id = chain_id
+        self._genesis_hash = genesis_hash
+        self._clock = clock
+
+    @property
+    def states(self) -> tuple[NodeState, ...]:
+        """Every node's health, as of the last look."""
+        return tuple(member.state for member in self._members)
+
+    def choose(self) -> ChainNode:
+        """
+        Look at all nodes that are not left alone, and give the best.
+
+        Raises ChainUnavailable if none answers or if they disagree, SettingError if every
+        one is of another chain.
+        """
+        now = self._clock()
+        due = [m for m in self._members if m.not_before is None or now >= m.not_before]
+        # Nobody is left alone where nobody else is left; the loop has pauses of its own.
+        for member in due or self._members:
+            self._look(member)
+        if all(m.state.health is Health.OTHER_CHAIN for m in self._members):
+            raise SettingError("; ".join(m.state.detail for m in self._members))
+        answering = [m for m in self._members if m.state.health is Health.HEALTHY]
+        if not answering:
+            raise ChainUnavailable(
+                "; ".join(f"{m.state.name}: {m.state.detail}" for m in self._members)
+            )
+        self._leave_behind(answering)
+        chosen = [m for m in answering if m.state.health is Health.HEALTHY]
+        self._check_agreement(chosen)
+        return chosen[0].node
+
+    def failed(self, node: ChainNode, error: ChainUnavailable) -> None:
+        """Leave a node alone for a while; longer each time, and never in step with others."""
+        for member in self._members:
+            if member.node is node:
+                self._note(member, Health.SILENT, str(error))
+
+    def _look(self, member: _Member) -> None:
+        node = member.node
+        try:
+            # Every time: the address may lead to another node than a moment ago.
+            check_identity(node, self._chain_id, self._genesis_hash)
+            head = node.block("latest").number
+            finalized = node.block("finalized").number
+        except SettingError as error:
+            self._note(member, Health.OTHER_CHAIN, str(error))
+        except ChainUnavailable as error:
+            self._note(member, Health.SILENT, str(error))
+        else:
+            member.failures, member.not_before = 0, None
+            member.state = NodeState(node.name, Health.HEALTHY, head, finalized)
+
+    def _note(self, member: _Member, health: Health, detail: str) -> None:
+        pause = min(_FIRST_PAUSE * 2.0 ** min(member.failures, 10), _LONGEST_PAUSE)
+        member.failures += 1
+        member.not_before = self._clock() + pause * (
+            0.5 + secrets.randbelow(1_000) / 2_000
+        )
+        member.state = NodeState(member.node.name, health, detail=detail)
+
+    def _leave_behind(self, answering: Sequence[_Member]) -> None:
+        best = max(member.state.head or 0 for member in answering)
+        for member in answering:
+            behind = best - (member.state.head or 0)
+            if behind > MAX_LAG:
+                member.state = replace(
+                    member.state,
+                    health=Health.LAGGING,
+                    detail=f"{behind} blocks behind the best",
+                )
+
+    def _check_agreement(self, members: Sequence[_Member]) -> None:
+        first, *others = members
+        if not others:
+            return
+        number = min(member.state.finalized or 0 for member in members)
+        expected = self._hash(first, number)
+        for other in others:
+            if self._hash(other, number) == expected:
+                continue
+            detail = (
+                f"{first.node.name} and {other.node.name} show different blocks {number},"
+                " which both call final"
+            )
+            for member in (first, other):
+                member.state = replace(
+                    member.state, health=Health.DISAGREES, detail=detail
+                )
+            raise ChainUnavailable(
+                f"{detail}: nothing is sent or believed until one of them is gone"
+            )
+
+    def _hash(self, member: _Member, number: int) -> bytes:
+        try:
+            return member.node.block(number).hash
+        except ChainUnavailable as error:
+            self._note(member, Health.SILENT, str(error))
+            raise
