@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median_high
 from typing import Final, Literal, Protocol, TypeAlias
 
 from eth_hash.auto import keccak
@@ -245,6 +246,7 @@ _READ_TRIES = 3
 _READ_PAUSE = 0.2
 _MAX_DETAIL = 200
 _MIN_TIP = 1
+_FEE_BLOCKS = 20
 
 
 class Node:
@@ -303,9 +305,36 @@ class Node:
         return self._quantity("eth_getTransactionCount", [address, _tag(tag)])
 
     def fee(self) -> Fee:
-        """The head's base fee and the tip that the node suggests. Raises ChainUnavailable."""
-        tip = self._quantity("eth_maxPriorityFeePerGas", [])
-        return Fee(base=self.block("latest").base_fee, tip=max(tip, _MIN_TIP))
+        """
+        The next block's base fee, and what half of the recent transactions paid at most as tip.
+
+        Empty blocks say nothing of tips; where all are empty the node's own suggestion counts.
+        Raises ChainUnavailable.
+        """
+        method = "eth_feeHistory"
+        answer = self._read(method, [hex(_FEE_BLOCKS), "latest", [50]])
+        if not isinstance(answer, dict):
+            raise ChainUnavailable(f"{self.name}: {method}: not an object")
+        bases, ratios = answer.get("baseFeePerGas"), answer.get("gasUsedRatio")
+        rewards = answer.get("reward") or []
+        if not (
+            isinstance(bases, list)
+            and bases
+            and isinstance(ratios, list)
+            and isinstance(rewards, list)
+        ):
+            raise ChainUnavailable(f"{self.name}: {method}: a part is missing")
+        tips = [
+            self._number(reward[0], method)
+            for reward, used in zip(rewards, ratios, strict=False)
+            if isinstance(reward, list) and reward and used
+        ]
+        if not tips:
+            tips = [self._quantity("eth_maxPriorityFeePerGas", [])]
+        return Fee(
+            base=self._number(bases[-1], method),
+            tip=max(median_high(tips), _MIN_TIP),
+        )
 
     def call(self, to: str, data: bytes, tag: BlockTag) -> bytes:
         """Call a view. Raises ChainUnavailable, ChainRejected if the contract reverts."""

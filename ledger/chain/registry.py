@@ -21,11 +21,16 @@ class AnchorSlot:
 
 @dataclass(frozen=True, slots=True)
 class IssuerState:
-    """An issuer record's times and counters; `closed_at` is None while it is open."""
+    """An issuer's record; `closed_at` is None while it is open.
+
+    `recovery` commits to the recovery key; `successor` is None if none was named.
+    """
 
     controller: str
     registered_at: int
     closed_at: int | None
+    recovery: bytes
+    successor: bytes | None
     recovery_acts: int
 
 
@@ -61,10 +66,17 @@ class IssuerRegistry:
             self.address, _calldata("issuer(bytes32)", issuer_id), tag
         )
         (issuer,) = _decode([_ISSUER], answer, self.node)
-        controller, registered, closed, *_, acts = issuer
+        controller, registered, closed, _, recovery, _, successor, _, acts = issuer
         if not registered:
             return None
-        return IssuerState(str(controller).lower(), registered, closed or None, acts)
+        return IssuerState(
+            controller=str(controller).lower(),
+            registered_at=registered,
+            closed_at=closed or None,
+            recovery=recovery,
+            successor=successor if any(successor) else None,
+            recovery_acts=acts,
+        )
 
     def key_opened_at(
         self, issuer_id: bytes, key_id: bytes, tag: BlockTag

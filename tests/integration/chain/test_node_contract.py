@@ -292,7 +292,9 @@ def test_after_a_reorganisation_there_is_no_receipt(world: World) -> None:
 def test_fees_follow_the_head(world: World) -> None:
     fee = world.node.fee()
 
-    assert fee.base == world.node.block("latest").base_fee
+    head = world.node.block("latest").base_fee
+    # The next block's base fee is within an eighth of the head's.
+    assert head * 7 // 8 <= fee.base <= head * 9 // 8 + 1
     assert fee.tip >= 1
     assert world.node.balance(SENDER) > 0
 

@@ -11,7 +11,7 @@ import pytest
 from eth_utils.crypto import keccak
 
 from ledger.chain.memory import MemoryChain
-from ledger.chain.node import Node, SendOutcome, check_chain, classify
+from ledger.chain.node import Fee, Node, SendOutcome, check_chain, classify
 from ledger.chain.registry import AnchorRegistry
 from ledger.chain.state import make_header
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
@@ -198,6 +198,58 @@ def test_a_block_that_is_not_the_one_asked_for_is_unavailable(answered: Any) -> 
 def test_a_block_from_before_fees_burnt_has_no_base_fee() -> None:
     with serving(results(eth_getBlockByNumber=block())) as (_, node):
         assert node.block(5).base_fee == 0
+
+
+def history(**changed: Any) -> dict[str, Any]:
+    return {
+        "oldestBlock": "0x1",
+        "baseFeePerGas": ["0x64", "0x63", "0x62", "0x61", "0x60"],
+        "gasUsedRatio": [0.5, 0, 0.1, 0.9],
+        "reward": [["0x5"], ["0x0"], ["0x9"], ["0x7"]],
+        **changed,
+    }
+
+
+def test_fees_are_those_of_the_next_block_and_of_what_others_paid() -> None:
+    """Empty blocks say nothing: their reward is zero."""
+    with serving(results(eth_feeHistory=history())) as (server, node):
+        assert node.fee() == Fee(base=0x60, tip=7)
+        assert server.asked[0]["params"] == ["0x14", "latest", [50]]
+
+
+@pytest.mark.parametrize(
+    "quiet", [{"gasUsedRatio": [0, 0, 0, 0]}, {"reward": None}, {"reward": []}]
+)
+def test_where_nobody_paid_the_nodes_own_suggestion_counts(quiet: Any) -> None:
+    asked = results(eth_feeHistory=history(**quiet), eth_maxPriorityFeePerGas="0x3")
+    with serving(asked) as (_, node):
+        assert node.fee() == Fee(base=0x60, tip=3)
+
+
+def test_a_tip_is_never_nothing() -> None:
+    with serving(results(eth_feeHistory=history(reward=[["0x0"]] * 4))) as (_, node):
+        assert node.fee().tip == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        [],
+        history(baseFeePerGas=[]),
+        history(baseFeePerGas=["x"]),
+        history(baseFeePerGas=None),
+        history(gasUsedRatio=None),
+        history(reward="0x1"),
+        history(reward=[["-0x1"], [], ["0x1"], ["0x1"]]),
+    ],
+)
+def test_a_broken_history_is_unavailable(broken: Any) -> None:
+    with (
+        serving(results(eth_feeHistory=broken)) as (_, node),
+        pytest.raises(ChainUnavailable),
+    ):
+        node.fee()
 
 
 def test_a_broken_answer_of_a_registry_is_unavailable() -> None:
