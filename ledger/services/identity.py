@@ -7,10 +7,10 @@ from ledger.core.canonical import parse_object
 from ledger.core.credential import Issuer
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
-from ledger.errors import NotFound, Refused
+from ledger.errors import KeystoreError, NotFound, Refused
 from ledger.keystore.master import MasterKey
 from ledger.services.organisations import Caller
-from ledger.store import issuers
+from ledger.store import closings, issuers
 from ledger.store.database import Transaction
 from ledger.store.records import IssuerKey, IssuerKeyRole, IssuerRecord
 
@@ -70,7 +70,7 @@ def signing_issuer(tx: Transaction, caller: Caller, master: MasterKey) -> Signin
     does not fit.
     """
     record = issuer_record(tx, caller)
-    if record.closed_at is not None:
+    if record.closed_at is not None or closings.has_begun(tx, record.organisation_id):
         raise Refused(
             f"{caller.organisation.name} is closed: nothing can be issued any more"
         )
@@ -89,7 +89,11 @@ def revoking_secret(tx: Transaction, caller: Caller, master: MasterKey) -> bytes
 
 
 def open_key(key: IssuerKey, master: MasterKey) -> bytes:
-    """Unseal a private key. Raises KeystoreError."""
+    """Unseal a private key. Raises KeystoreError, also for a key that stayed elsewhere."""
+    if key.sealed is None:
+        raise KeystoreError(
+            "the private half of this key is not here: its issuer was imported"
+        )
     return master.open(key.sealed, key_context(key.role, key.key_id))
 
 

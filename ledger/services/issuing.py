@@ -18,7 +18,7 @@ from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
 from ledger.services.identity import SigningIssuer, signing_issuer
 from ledger.services.organisations import Caller
-from ledger.store import achievements, credentials
+from ledger.store import achievements, credentials, organisations
 from ledger.store.database import Transaction
 from ledger.store.records import AchievementRecord, AwardKey, CredentialRecord
 
@@ -57,6 +57,8 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
     the organisation does not offer, MalformedError for an award that the format refuses,
     Refused if the organisation cannot issue.
     """
+    # Before the key is opened: whoever closes the organisation holds the same lock.
+    organisations.lock(tx, caller.organisation.id)
     signer = signing_issuer(tx, caller, master)
     offered = {
         (request.achievement, request.version): _offered(tx, caller, request)

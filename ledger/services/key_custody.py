@@ -57,7 +57,10 @@ def backup_keys(
             record = issuers.of(tx, organisation.id)
         except NotFound:
             continue
-        entries.append(_entry(tx, organisation, record, master))
+        entry = _entry(tx, organisation, record, master)
+        # An imported issuer left its keys elsewhere.
+        if entry.secrets:
+            entries.append(entry)
     return encode_backup(entries, passphrase, entropy), [
         e.organisation_code for e in entries
     ]
@@ -83,7 +86,8 @@ def _entry(
 ) -> BackupEntry:
     secrets: dict[str, list[bytes]] = {}
     for key in issuers.keys(tx, organisation.id):
-        secrets.setdefault(key.role.value, []).append(open_key(key, master))
+        if key.sealed is not None:
+            secrets.setdefault(key.role.value, []).append(open_key(key, master))
     return BackupEntry(
         organisation_code=organisation.code,
         organisation_name=organisation.name,

@@ -1,19 +1,21 @@
 """Status lists: the on-chain bitmap as other people's verifiers read it."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ledger.core.canonical import encode
+from ledger.core.closing import status_bits
 from ledger.core.keys import PublicKey, SigningKey
 from ledger.core.signature import sign
 from ledger.core.status import StatusBits, build_status_list
-from ledger.errors import NotFound
+from ledger.errors import NotFound, Refused
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
-from ledger.services.identity import open_key, signing_issuer
+from ledger.services.identity import issuer_record, open_key
 from ledger.services.organisations import Caller
-from ledger.store import credentials, issuers
+from ledger.store import closings, credentials, issuers
 from ledger.store.database import Transaction
-from ledger.store.records import IssuerKeyRole
+from ledger.store.records import IssuerKeyRole, IssuerRecord
 
 #: A copy that somebody kept stops counting after this long.
 LIFETIME = timedelta(days=2)
@@ -32,7 +34,8 @@ def status_list(
 
     Public: it holds bits and no person. A bit is set once its revocation is in a block: the
     chain is the truth, this is a view of it. The list is the same all day, so that it can be
-    cached. Raises NotFound for an issuer or key that this ledger does not keep.
+    cached. Once the issuer has closed, it is the one that it left, without an end. Raises NotFound
+    for an issuer or key that this ledger does not keep.
     """
     record = issuers.by_issuer_id(tx, issuer_id)
     for candidate in issuers.keys(tx, record.organisation_id, IssuerKeyRole.SIGNING):
@@ -40,15 +43,50 @@ def status_list(
             break
     else:
         raise NotFound("this issuer has no such signing key")
-    signing = SigningKey.from_seed(open_key(candidate, master))
-    bits = StatusBits.of(credentials.withdrawn_indexes(tx, record.organisation_id))
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    indexes = credentials.withdrawn_indexes(tx, record.organisation_id)
+    if record.closed_at is None:
+        return sign_status_list(
+            record,
+            SigningKey.from_seed(open_key(candidate, master)),
+            indexes,
+            addresses=addresses,
+            today=today,
+            lasts=False,
+        )
+    last = closings.final_lists(tx, record.organisation_id).get(key.key_id)
+    if last is None:
+        raise NotFound("this issuer has closed and left no list under this key")
+    if candidate.sealed is None or covers(status_bits(last), indexes):
+        return last
+    # What the successor has withdrawn since goes in, under the key that is still here.
+    return sign_status_list(
+        record,
+        SigningKey.from_seed(open_key(candidate, master)),
+        indexes,
+        addresses=addresses,
+        today=today,
+        lasts=True,
+    )
+
+
+def sign_status_list(
+    record: IssuerRecord,
+    signing: SigningKey,
+    indexes: Iterable[int],
+    *,
+    addresses: Addresses,
+    today: datetime,
+    lasts: bool,
+) -> bytes:
+    """Sign the list of these withdrawn indexes. `lasts`: without an end, as an issuer leaves it."""
+    key = signing.public
     document = build_status_list(
         addresses.status_list(record, key),
         key.did,
-        bits,
+        StatusBits.of(indexes),
         valid_from=today,
-        valid_until=today + LIFETIME,
+        valid_until=None if lasts else today + LIFETIME,
     )
     proof = sign(
         document,
@@ -60,6 +98,12 @@ def status_list(
     return encode({**document, "proof": [proof]})
 
 
+def covers(bits: StatusBits, indexes: Iterable[int]) -> bool:
+    """Whether a list has all of these bits."""
+    size = len(bits.data) * 8
+    return all(index < size and bits.is_set(index) for index in indexes)
+
+
 def own_status_list(
     tx: Transaction,
     caller: Caller,
@@ -69,11 +113,17 @@ def own_status_list(
     now: datetime,
 ) -> bytes:
     """The list of the caller's organisation under its newest signing key. Raises Refused."""
-    signer = signing_issuer(tx, caller, master)
+    record = issuer_record(tx, caller)
+    keys = issuers.keys(tx, record.organisation_id, IssuerKeyRole.SIGNING)
+    if not keys:
+        raise Refused(
+            f"{caller.organisation.name} has no signing key; restore its backup"
+        )
+    newest = max(keys, key=lambda key: key.created_at)
     return status_list(
         tx,
-        signer.record.issuer_id,
-        signer.key.public,
+        record.issuer_id,
+        PublicKey.from_multibase(newest.public),
         master=master,
         addresses=addresses,
         now=now,

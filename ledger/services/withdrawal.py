@@ -5,15 +5,15 @@ from uuid import UUID
 
 from ledger.chain import acts
 from ledger.core.status import word_and_bit
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NotFound, Refused
 from ledger.keystore.master import MasterKey
 from ledger.services.chain_acts import enqueue
 from ledger.services.identity import issuer_record, revoking_secret
 from ledger.services.organisations import Caller
 from ledger.services.registration import ACT_LIFETIME
-from ledger.store import credentials
+from ledger.store import closings, credentials, issuers, organisations
 from ledger.store.database import Transaction
-from ledger.store.records import ChainTx
+from ledger.store.records import ChainTx, IssuerRecord
 
 MAX_REASON = 500
 
@@ -29,8 +29,10 @@ def withdraw_credential(
 ) -> ChainTx:
     """Withdraw a credential and enqueue its revocation on the chain.
 
-    The index stands in the signed bytes, so this works before the credential is anchored.
-    Raises NotFound, Conflict if it is withdrawn already, MalformedError without a reason.
+    The index stands in the signed bytes, so this works before the credential is anchored. The
+    caller's own, or one of an organisation that has closed and named the caller as its successor.
+    Raises NotFound, Conflict if it is withdrawn already, MalformedError without a reason, Refused
+    to an organisation that closes itself.
     """
     reason = reason.strip()
     if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable():
@@ -38,10 +40,18 @@ def withdraw_credential(
             f"give a reason of 1 to {MAX_REASON} printable characters: whoever checks the"
             " credential will ask you for it"
         )
-    record = issuer_record(tx, caller)
+    own = issuer_record(tx, caller)
+    # Whoever closes the caller's organisation holds the same lock.
+    organisations.lock(tx, own.organisation_id)
+    record = _whose(tx, own, credential_id)
+    if closings.has_begun(tx, own.organisation_id):
+        raise Refused(
+            f"{caller.organisation.name} closes or has closed: it can withdraw nothing any"
+            " more, only the successor can, if it named one"
+        )
     secret = revoking_secret(tx, caller, master)
     credential = credentials.withdraw(
-        tx, caller.organisation.id, credential_id, reason, now
+        tx, record.organisation_id, credential_id, reason, now
     )
     word, bit = word_and_bit(credential.status_index)
     act = acts.revoke(
@@ -61,3 +71,15 @@ def withdraw_credential(
         name=str(credential.status_index),
         now=now,
     )
+
+
+def _whose(tx: Transaction, own: IssuerRecord, credential_id: UUID) -> IssuerRecord:
+    """The issuer of a credential: the caller, or one that left its withdrawals to the caller."""
+    left = closings.left_to(tx, own.chain_id, own.issuer_id)
+    for organisation_id in (own.organisation_id, *left):
+        try:
+            credentials.get(tx, organisation_id, credential_id)
+        except NotFound:
+            continue
+        return issuers.of(tx, organisation_id)
+    raise NotFound("there is no such credential")

@@ -187,6 +187,16 @@ def earners(
     return [row["recipient_email"] for row in rows]
 
 
+def count_earners(tx: Transaction, organisation_id: UUID) -> int:
+    """To how many e-mail addresses an organisation issued."""
+    found = tx.scalar(
+        select(func.count(func.distinct(CredentialRow.recipient_email))).where(
+            col(CredentialRow.organisation_id) == organisation_id
+        )
+    )
+    return int(found)
+
+
 def page(
     tx: Transaction,
     organisation_id: UUID,
