@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from scripts import verifier_page
 from tests.browser.visit import AXE, Visit
@@ -44,25 +44,46 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def shared(browser: Browser, page_file: Path) -> Iterator[Visit]:
+    """One page, opened anew for each test: a new process each time would take twice as long."""
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    yield Visit.pay(context, page_file.as_uri(), None)
+    context.close()
+
+
 @pytest.fixture
-def open_page(browser: Browser, page_file: Path) -> Iterator[Callable[..., Visit]]:
-    """Open the page from disk; `now` sets its clock, the rest is Playwright's."""
-    visits: list[Visit] = []
+def open_page(
+    browser: Browser, page_file: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Visit]]:
+    """Open the page from disk. `now` sets its clock, `options` are Playwright's.
+
+    It is in a browser context of its own if it is to be `fresh`, or has an address or an option.
+    """
+    opened: list[Visit] = []
+    contexts: list[BrowserContext] = []
 
     def open_it(
         now: datetime | None = None,
         *,
         fragment: str = "",
         url: str | None = None,
+        fresh: bool = False,
         **options: Any,
     ) -> Visit:
-        context = browser.new_context(**options)
-        context.set_default_timeout(20_000)
-        visits.append(Visit.pay(context, (url or page_file.as_uri()) + fragment, now))
-        return visits[-1]
+        if fresh or fragment or url or options:
+            contexts.append(browser.new_context(**options))
+            contexts[-1].set_default_timeout(20_000)
+            address = (url or page_file.as_uri()) + fragment
+            opened.append(Visit.pay(contexts[-1], address, now))
+        else:
+            opened.append(request.getfixturevalue("shared"))
+            opened[-1].again(now)
+        return opened[-1]
 
     yield open_it
-    for visit in visits:
-        visit.context.close()
-    for visit in visits:
-        visit.close()
+    for context in contexts:
+        context.close()
+    for visit in opened:
+        visit.judge()

@@ -199,7 +199,11 @@ def command_says(tmp_path: Path, names: list[str], case: Case) -> str:
         path = case.folder / f"{option}.json"
         options += [f"--{option}", str(path)] if path.exists() else []
     run(
-        [*(str(tmp_path / name) for name in names), *options, "--json"],
+        [
+            *(str(tmp_path / name) for name in names),
+            *options,
+            *("--email", case.given["email"], "--json"),
+        ],
         program="perdure verify",
         clock=lambda: case.now,
         out=out,

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -43,9 +44,10 @@ def bring_to(visit: Visit, state: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing(
-    state: str, scheme: str, open_page: Callable[..., Visit]
+    state: str, scheme: Literal["light", "dark"], open_page: Callable[..., Visit]
 ) -> None:
-    visit = open_page(OFFLINE.now, color_scheme=scheme, reduced_motion="reduce")
+    visit = open_page(OFFLINE.now)
+    visit.page.emulate_media(color_scheme=scheme)
     bring_to(visit, state)
 
     assert visit.axe() == []
@@ -55,10 +57,16 @@ def test_axe_finds_nothing(
 def test_nothing_moves_sideways_on_a_small_screen(
     state: str, open_page: Callable[..., Visit]
 ) -> None:
-    visit = open_page(OFFLINE.now, viewport={"width": 320, "height": 640})
+    visit = open_page(OFFLINE.now)
+    usual = visit.page.viewport_size
+    assert usual is not None
+    visit.page.set_viewport_size({"width": 320, "height": 640})
     bring_to(visit, state)
 
-    assert visit.sideways() == 0
+    sideways = visit.sideways()
+
+    visit.page.set_viewport_size(usual)
+    assert sideways == 0
 
 
 @pytest.mark.parametrize("state", ["unfolded", "genuine", "several files"])
@@ -122,7 +130,7 @@ def test_the_verdict_is_focused_and_announced_once(
     expect(visit.page.locator("#result .heading")).to_be_focused()
     assert visit.page.locator("[aria-live], [role=status], [role=alert]").count() == 1
     announced = visit.page.locator("#live")
-    expect(announced).to_have_text("Finished. 5 passed, 2 notes.")
+    expect(announced).to_have_text("Finished. 6 passed, 1 note.")
     assert visit.page.title() == f"{visit.heading} · Check a credential"
 
 
@@ -177,7 +185,8 @@ def test_a_report_is_one_sheet_of_paper(
     name: str, open_page: Callable[..., Visit], tmp_path: Path
 ) -> None:
     chosen = Case(name)
-    visit = open_page(chosen.now, color_scheme="dark")
+    visit = open_page(chosen.now)
+    visit.page.emulate_media(color_scheme="dark")
     chosen.configure(visit)
     visit.give(("file", chosen.file))
 
@@ -191,7 +200,7 @@ def test_a_report_is_one_sheet_of_paper(
     assert "A print-out carries no proof" in text
     assert "Drop files here" not in text
     for read in chosen.expected["read"]:
-        assert read["block"][:40] in text.replace("\n", "")
+        assert read["block"] in text.replace("\n", "")
 
 
 def test_who_wants_no_motion_gets_none(open_page: Callable[..., Visit]) -> None:

@@ -59,7 +59,7 @@ def payload(name: str, data: bytes) -> FilePayload:
 
 @dataclass
 class Visit:
-    """One visit to the page. `close` fails for anything that must not have happened."""
+    """One visit to the page. `judge` fails for anything that must not have happened."""
 
     context: BrowserContext
     page: Page
@@ -79,12 +79,22 @@ class Visit:
         visit.page.on("console", visit._hear)
         visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         context.on("request", visit._see)
+        context.on("requestfailed", visit._unsee)
         visit.home = url
         context.route(lambda address: address.startswith("http"), visit._answer)
         visit.page.goto(url)
         return visit
 
-    def close(self) -> None:
+    def again(self, now: datetime | None) -> None:
+        """Open the page anew; what was entered and given is gone with the old one."""
+        self.nodes.clear()
+        self.asked.clear()
+        self.page.goto("about:blank")
+        self.page.goto(self.home)
+        if now is not None:
+            self.page.evaluate(CLOCK % now.isoformat())
+
+    def judge(self) -> None:
         assert self.strangers == [], "asked somebody whom nobody entered"
         assert self.complaints == []
 
@@ -94,10 +104,15 @@ class Visit:
 
     def _see(self, request: Request) -> None:
         own = request.url.partition("#")[0] == self.home.partition("#")[0]
-        if own or request.url.startswith(("data:", "blob:")):
+        if own or request.url.startswith(("data:", "blob:", "about:")):
             return
         known = request.url.rstrip("/") in self.nodes
         (self.asked if known else self.strangers).append(request.url)
+
+    def _unsee(self, request: Request) -> None:
+        # Told of before the policy is asked; nothing has left the page.
+        if request.failure == "csp":
+            self.strangers.remove(request.url)
 
     def _answer(self, route: Route) -> None:
         node = self.nodes.get(route.request.url.rstrip("/"))
