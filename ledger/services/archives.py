@@ -101,8 +101,20 @@ def earner_archive(
                 f"more than {MAX_CREDENTIALS} credentials: fetch them one by one"
             )
         held = [prepare(tx, caller, record) for record in records]
+    return pack_archive(caller, held, addresses=addresses, now=now, progress=progress)
+
+
+def pack_archive(
+    caller: Caller,
+    held: Sequence[Deliverable],
+    *,
+    addresses: Addresses,
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> EarnerArchive:
+    """Pack credentials of one earner, at most MAX_CREDENTIALS, that were proved again."""
     carried: list[Sequence[CredentialFile]] = []
-    # Drawing takes its time; no transaction waits for it.
+    # Drawing takes its time: not to be done inside of a transaction.
     for ready in held:
         carried.append([carry(ready, kind, addresses) for kind in FileFormat])
         progress(len(carried), len(held))

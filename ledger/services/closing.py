@@ -15,13 +15,14 @@ from typing import TypeAlias
 
 from ledger.chain import accounts, acts
 from ledger.chain.registry import IssuerState
-from ledger.core.canonical import Json, encode, encode_time
+from ledger.core.canonical import Json, encode, encode_time, parse
 from ledger.core.closing import (
     ClosingStatement,
     Custodian,
     ListedAchievement,
     ListedStatus,
     check_custodians,
+    read_custodians,
     statement_hash,
 )
 from ledger.core.issuer import IssuerReference, recovery_commitment
@@ -99,6 +100,7 @@ class ClosingStatus:
     credentials: int
     earners: int
     successor: IssuerReference | None
+    custodians: tuple[Custodian, ...]
     statement: bytes | None = field(repr=False)
     started_at: datetime | None
     closed_at: datetime | None
@@ -108,6 +110,16 @@ class ClosingStatus:
     def blocked(self) -> bool:
         """Whether something has to be finished before the next step."""
         return any(item.blocks for item in self.open)
+
+    def check_ready(self) -> None:
+        """Raise Refused, naming all that is still open, if something is in the way."""
+        if self.blocked:
+            items = "; ".join(
+                f"{item.count} {item.what} ({item.todo})"
+                for item in self.open
+                if item.blocks
+            )
+            raise Refused(f"{self.organisation} cannot be closed yet: {items}")
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -137,6 +149,7 @@ class ClosingStatus:
             "credentials": self.credentials,
             "earners": self.earners,
             "successor": None if self.successor is None else self.successor.text,
+            "custodians": [each.to_json() for each in self.custodians],
             "statementHash": None
             if self.statement is None
             else f"0x{statement_hash(self.statement).hex()}",
@@ -203,6 +216,9 @@ def closing_status(tx: Transaction, caller: Caller) -> ClosingStatus:
         successor=None
         if successor is None
         else IssuerReference(record.chain_id, record.registry, successor),
+        custodians=()
+        if closing is None
+        else read_custodians(parse(closing.custodians)),
         statement=None if closing is None else closing.statement,
         started_at=None if closing is None else closing.started_at,
         closed_at=None
@@ -405,8 +421,7 @@ def begin_closing(
     status = closing_status(tx, caller)
     record, wish = issuer_record(tx, caller), authorised.wish
     if status.stage is Stage.OPEN:
-        if status.blocked:
-            raise Refused(_refusal(status))
+        status.check_ready()
         statement = _close(
             tx, caller, record, wish, master=master, addresses=addresses, now=now
         )
@@ -418,13 +433,6 @@ def begin_closing(
         return status
     _enqueue(tx, record, authorised, statement, now=now)
     return closing_status(tx, caller)
-
-
-def _refusal(status: ClosingStatus) -> str:
-    items = "; ".join(
-        f"{item.count} {item.what} ({item.todo})" for item in status.open if item.blocks
-    )
-    return f"{status.organisation} cannot be closed yet: {items}"
 
 
 def _close(  # noqa: PLR0913 - whose, why and the edges

@@ -197,6 +197,19 @@ def count_earners(tx: Transaction, organisation_id: UUID) -> int:
     return int(found)
 
 
+def personal_ids(tx: Transaction, organisation_id: UUID) -> Sequence[UUID]:
+    """The ids of an organisation's credentials that were not erased, in order."""
+    rows = tx.rows(
+        select(col(CredentialRow.id))
+        .where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.data).is_not(None),
+        )
+        .order_by(col(CredentialRow.id))
+    )
+    return [row["id"] for row in rows]
+
+
 def page(
     tx: Transaction,
     organisation_id: UUID,

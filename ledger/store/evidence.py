@@ -180,6 +180,20 @@ def header(tx: Transaction, batch_id: UUID, chain_id: int) -> bytes | None:
     return found
 
 
+def headers_of(tx: Transaction, organisation_id: UUID) -> Sequence[bytes]:
+    """The distinct headers under which an organisation's credentials are proved, by number."""
+    batches = select(col(CredentialRow.batch_id)).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.batch_id).is_not(None),
+    )
+    rows = tx.rows(
+        select(col(EvidenceHeaderRow.block_number), col(EvidenceHeaderRow.header))
+        .where(col(EvidenceHeaderRow.batch_id).in_(batches))
+        .order_by(col(EvidenceHeaderRow.block_number))
+    )
+    return list(dict.fromkeys(row["header"] for row in rows))
+
+
 def accreditors(
     tx: Transaction, batch_id: UUID, chain_id: int, issuer_id: bytes
 ) -> Sequence[bytes]:

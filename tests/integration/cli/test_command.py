@@ -1,147 +1,25 @@
 """The command as an operator types it: in this process, against a real chain and database."""
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.chain.accounts import address_of
-from ledger.cli import main
 from ledger.core.durable import parse_credential_file
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
-from ledger.verify.networks import Network, encode_networks
 from tests.anvil import DEV_KEY, Anvil
-
-SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
-PASSPHRASE = "a passphrase for tests"
+from tests.integration.cli.commands import (
+    SAMPLES,
+    Answer,
+    Command,
+    networks_of,
+    register,
+    work,
+)
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Answer]
-
-
-@pytest.fixture(scope="module")
-def chain() -> Iterator[Anvil]:
-    with Anvil.start() as anvil:
-        anvil.deploy()
-        yield anvil
-
-
-def networks_of(chain: Anvil, **changed: Any) -> bytes:
-    genesis = chain.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
-    facts: dict[str, Any] = {
-        "name": "Test",
-        "chain_id": 31337,
-        "genesis_hash": bytes.fromhex(genesis[2:]),
-        "anchor_registry": ANCHOR_REGISTRY,
-        "issuer_registry": ISSUER_REGISTRY,
-        "test": True,
-    }
-    return encode_networks([Network(**{**facts, **changed})])
-
-
-@pytest.fixture
-def perdure(
-    chain: Anvil,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Command:
-    """Run `perdure ARGUMENTS` in a fresh folder with its settings."""
-    for name in [name for name in os.environ if name.startswith("PERDURE_")]:
-        monkeypatch.delenv(name)
-    settings = {
-        "PERDURE_DATABASE_URL": f"sqlite:///{tmp_path}/perdure.db",
-        "PERDURE_RPC_URLS": chain.url,
-        "PERDURE_NETWORKS": str(tmp_path / "networks.json"),
-        "PERDURE_PUBLIC_URL": "https://ledger.example.org",
-        "PERDURE_MASTER_KEY_FILE": str(tmp_path / "master.key"),
-        "PERDURE_SENDER_KEYSTORE": str(tmp_path / "sender.json"),
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "networks.json").write_bytes(networks_of(chain))
-    (tmp_path / "passphrase").write_text(PASSPHRASE)
-
-    def run(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["perdure", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Answer(code, out, err)
-
-    return run
-
-
-@pytest.fixture
-def ledger(perdure: Command) -> Command:
-    """Keys made, database made, one organisation."""
-    assert perdure("keys", "init").code == 0
-    assert perdure("db", "upgrade").code == 0
-    assert (
-        perdure("org", "create", "riverside", "--name", "Riverside Code School").code
-        == 0
-    )
-    return perdure
-
-
-@pytest.fixture
-def school(ledger: Command, tmp_path: Path) -> Command:
-    """A registered organisation with its achievements; nothing is on the chain yet."""
-    assert register(ledger, tmp_path).code == 0
-    added = ledger(
-        "achievement", "add", str(SAMPLES / "achievements.json"), "--org", "riverside"
-    )
-    assert added.code == 0
-    return ledger
-
-
-def register(perdure: Command, tmp_path: Path) -> Answer:
-    return perdure(
-        "issuer", "register", "--org", "riverside", "--profile", str(SAMPLES / "issuer.json"),
-        "--backup", str(tmp_path / "riverside.backup"),
-        "--passphrase-file", str(tmp_path / "passphrase"), "--json",
-    )  # fmt: skip
-
-
-def work(perdure: Command, chain: Anvil) -> None:
-    """Let the worker run until everything is at rest, blocks coming once a second."""
-    import subprocess  # noqa: PLC0415 - a real process, as `perdure worker` starts it
-
-    chain.rpc("evm_setIntervalMining", 1)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "anchor_worker", "--once", "--poll", "0.2"],
-            capture_output=True,
-            text=True,
-            timeout=55,
-            check=False,
-        )
-    finally:
-        chain.rpc("evm_setIntervalMining", 0)
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_main_job_in_commands(

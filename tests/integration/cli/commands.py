@@ -1,0 +1,69 @@
+"""The command as tests run it: in this process, with a real chain and a worker of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.verify.networks import Network, encode_networks
+from tests.anvil import Anvil
+
+SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
+PASSPHRASE = "a passphrase for tests"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Answer]
+
+
+def networks_of(chain: Anvil, **changed: Any) -> bytes:
+    genesis = chain.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
+    facts: dict[str, Any] = {
+        "name": "Test",
+        "chain_id": 31337,
+        "genesis_hash": bytes.fromhex(genesis[2:]),
+        "anchor_registry": ANCHOR_REGISTRY,
+        "issuer_registry": ISSUER_REGISTRY,
+        "test": True,
+    }
+    return encode_networks([Network(**{**facts, **changed})])
+
+
+def register(perdure: Command, tmp_path: Path) -> Answer:
+    return perdure(
+        "issuer", "register", "--org", "riverside", "--profile", str(SAMPLES / "issuer.json"),
+        "--backup", str(tmp_path / "riverside.backup"),
+        "--passphrase-file", str(tmp_path / "passphrase"), "--json",
+    )  # fmt: skip
+
+
+def work(perdure: Command, chain: Anvil) -> None:
+    """Let the worker run until everything is at rest, blocks coming once a second."""
+    chain.rpc("evm_setIntervalMining", 1)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "anchor_worker", "--once", "--poll", "0.2"],
+            capture_output=True,
+            text=True,
+            timeout=55,
+            check=False,
+        )
+    finally:
+        chain.rpc("evm_setIntervalMining", 0)
+    assert done.returncode == 0, done.stderr
