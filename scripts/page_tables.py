@@ -110,7 +110,7 @@ def networks() -> str:
 def xml_names() -> str:
     """Which characters an XML name may begin with, and have: pairs of first and last."""
     starts = _ranges(lambda character: _is_xml(f"<{character}/>"))
-    others = _ranges(lambda character: _is_xml(f"<a{character}/>"))
+    others = _ranges(lambda character: _is_xml(f"<a{character}a/>"))
     return (
         _HEAD.format(source="XML 1.0, fourth edition, as expat has it")
         + _numbers("NAME_STARTS", starts)
