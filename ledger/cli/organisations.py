@@ -193,10 +193,13 @@ def issuer_show(org_code: Org, as_json: AsJson = False) -> int:
     with database.read() as tx:
         shown = describe_issuer(tx, caller)
     state = "registered" if shown.registered_at else "waiting for the worker"
+    if shown.closed_at is not None:
+        state = "closed for ever"
     show(
         {
             "issuer": shown.reference.text,
             "registeredAt": shown.registered_at,
+            "closedAt": shown.closed_at,
             "keys": [
                 {"role": k.role.value, "key": k.public, "openedAt": k.opened}
                 for k in shown.keys

@@ -132,6 +132,7 @@ class ClosingStatement:
             where,
             {"text"},
         )  # fmt: skip
+        _check_version(members, where)
         organisation = _members(members["organisation"], {"code", "name"}, where)
         successor = members["successor"]
         statement = cls(
@@ -264,6 +265,7 @@ class IssuerHistory:
              "closedAt", "profiles", "keys"},
             where,
         )  # fmt: skip
+        _check_version(members, where)
         return cls(
             issuer=IssuerReference.from_text(_text(members, "issuer")),
             controller=_text(members, "controller"),
@@ -467,9 +469,12 @@ def _members(
         raise MalformedError(f"{where}.{name}: missing")
     for name in sorted(value.keys() - names - (optional or set())):
         raise MalformedError(f"{where}.{name[:40]}: unknown member")
-    if "version" in names and value["version"] != _VERSION:
-        raise MalformedError(f"{where}.version: {_VERSION} expected")
     return value
+
+
+def _check_version(members: Mapping[str, Json], where: str) -> None:
+    if members["version"] != _VERSION:
+        raise MalformedError(f"{where}.version: {_VERSION} expected")
 
 
 def _text(members: Mapping[str, Json], name: str) -> str:
