@@ -1,7 +1,7 @@
 """Write ledger/verify/page/src/generated from the Python verifier: what both must know alike.
 
-    python scripts/page_tables.py            write the files
-    python scripts/page_tables.py --check    fail if one of them is not what it would write
+    python -m scripts.page_tables            write the files
+    python -m scripts.page_tables --check    fail if one of them is not what it would write
 
 Wordings, the closed model, registries and networks are stated once, in Python. The name
 characters of XML are those of the parser that reads an SVG there.
@@ -235,7 +235,7 @@ def main(arguments: Sequence[str]) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     for name in stale:
-        print(f"{name} is stale; run scripts/page_tables.py", file=sys.stderr)
+        print(f"{name} is stale; run python -m scripts.page_tables", file=sys.stderr)
     return 1 if stale else 0
 
 
