@@ -35,9 +35,13 @@ from ledger.core.registries import (
     ISSUER_CLOSED_FOR_GOOD,
     ISSUER_CONTROLLER,
     ISSUER_ID_TAG,
+    ISSUER_PROFILE,
+    ISSUER_RECOVERY,
     ISSUER_REGISTERED_AT,
     ISSUER_REGISTRY,
     ISSUER_REGISTRY_CODE_HASH,
+    ISSUER_STATEMENT,
+    ISSUER_SUCCESSOR,
     KEY_COMPROMISED_SINCE,
     KEY_FROM,
     KEY_ROLE,
@@ -67,7 +71,18 @@ class _Issuer:
     status: dict[int, int] = field(default_factory=dict)
     profiles: dict[bytes, int] = field(default_factory=dict)
     closed_at: int = 0
-    closed_for_good: bool = False
+    successor: bytes = bytes(32)
+    statement: bytes = bytes(32)
+
+    @property
+    def profile(self) -> bytes:
+        """The newest recorded profile."""
+        return next(reversed(self.profiles), bytes(32))
+
+    @property
+    def closed_for_good(self) -> bool:
+        """Whether it closed and named nobody."""
+        return bool(self.closed_at) and not any(self.successor)
 
 
 @dataclass
@@ -135,6 +150,15 @@ class MemoryRegistries:
                     (ISSUER_CLOSED_FOR_GOOD, int(issuer.closed_for_good)),
                 ),
             )
+            first = int.from_bytes(issuer_slot(name), "big")
+            for place, member in (
+                (ISSUER_RECOVERY, issuer.recovery),
+                (ISSUER_PROFILE, issuer.profile),
+                (ISSUER_SUCCESSOR, issuer.successor),
+                (ISSUER_STATEMENT, issuer.statement),
+            ):
+                slot = (first + place.slot) % (1 << 256)
+                yield slot.to_bytes(32, "big"), int.from_bytes(member, "big")
             for key, (opened, until, since, role) in issuer.keys.items():
                 yield (
                     key_slot(name, key),
@@ -230,12 +254,17 @@ def _revoke(
 ) -> None:
     form = FORMS[ActKind.REVOKE]
     issuer_id, word, mask, signer, deadline, signature = decode(form.call_types, words)
-    issuer = _open_request(state, issuer_id, deadline, header)
+    issuer = state.issuers.get(issuer_id)
+    if issuer is None:
+        raise _Revert
+    # After closing the successor's keys count instead.
+    entitled = issuer.successor if issuer.closed_at else issuer_id
+    holder = _open_request(state, entitled, deadline, header)
     request = digest(domain, ActKind.REVOKE, [issuer_id, word, mask, 0, deadline])
     key = bytes.fromhex(signer.removeprefix("0x")).rjust(32, b"\0")
     if (
         _signer(request, signature) != signer
-        or issuer.keys.get(key, (0,) * 4)[3] != REVOKING
+        or holder.keys.get(key, (0,) * 4)[3] != REVOKING
     ):
         raise _Revert
     issuer.status[word] = issuer.status.get(word, 0) | mask
@@ -254,7 +283,10 @@ def _close(
     request = digest(domain, ActKind.CLOSE, values)
     if issuer.recovery != committed or _signer(request, signature) != signer:
         raise _Revert
-    issuer.closed_at, issuer.closed_for_good = header.time, not any(successor)
+    if any(successor):
+        _open_request(state, successor, deadline, header)
+    issuer.closed_at = header.time
+    issuer.successor, issuer.statement = successor, statement
 
 
 def _endorse(
@@ -306,7 +338,9 @@ def _issuer_view(issuer: _Issuer | None) -> bytes:
             closed,
             issuer.closed_for_good,
             issuer.recovery,
-            *[nothing] * 3,
+            issuer.profile,
+            issuer.successor,
+            issuer.statement,
             0,
         ]
     return encode(types, values)
