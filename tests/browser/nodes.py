@@ -32,6 +32,7 @@ def served(answer: Answer) -> Iterator[str]:
             self.send_response(200)
             self.send_header("Access-Control-Allow-Origin", "*")
             self.send_header("Access-Control-Allow-Headers", "content-type")
+            self.send_header("Access-Control-Max-Age", "600")  # as geth says
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

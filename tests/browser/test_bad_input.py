@@ -7,11 +7,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
 from tests.browser.visit import CASES, VECTORS, Case, Visit
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 NOT_ONE = "This is not a credential file"
@@ -180,9 +181,7 @@ def test_a_link_that_unpacks_without_end_is_let_go(
     assert "more than any credential" in visit.report()["steps"][0]["detail"]
 
 
-def test_a_folder_is_refused_in_words(
-    open_page: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_a_folder_is_refused_in_words(open_page: Callable[..., Visit]) -> None:
     """A folder is dropped as a file that cannot be read."""
     visit = open_page(NOW)
     visit.page.evaluate(
@@ -199,7 +198,42 @@ def test_a_folder_is_refused_in_words(
 
     report = visit.report()
     assert (report["verdict"], report["file"]) == ("incomplete", "my badges")
-    assert "A folder has to be opened first" in report["steps"][0]["detail"]
+    assert "a folder has to be opened first" in report["steps"][0]["detail"]
+
+
+def test_a_fault_of_the_page_itself_is_no_ones_and_told_in_words(
+    open_page: Callable[..., Visit],
+) -> None:
+    visit = open_page(NOW)
+    visit.page.evaluate(
+        "() => { TextDecoder.prototype.decode = () => { throw new RangeError('stack'); }; }"
+    )
+
+    visit.give(("badge.json", Case("genuine").file))
+
+    report = visit.report()
+    assert (report["verdict"], report["steps"][0]["code"]) == (
+        "incomplete",
+        "file.unreadable",
+    )
+    assert "a fault of its own (RangeError)" in report["steps"][0]["detail"]
+    assert "perdure verify" in report["steps"][0]["detail"]
+    assert "stack" not in visit.page.locator("#result").inner_text()
+    # Whoever looks for the cause finds it in the browser's console, and there alone.
+    assert len(visit.complaints) == 1
+    visit.complaints.clear()
+
+
+def test_what_nobody_foresaw_ends_as_a_sentence(
+    open_page: Callable[..., Visit],
+) -> None:
+    visit = open_page(NOW)
+
+    visit.page.evaluate("() => { window.dispatchEvent(new ErrorEvent('error')); }")
+    visit.wait()
+
+    assert visit.heading == "We could not finish the check"
+    assert_plain(visit, next_step="reload the page and try again")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from playwright.sync_api import expect
 from ledger.verify.command import run
 from tests.browser.visit import DROP, ROOT, Case, Visit
 
+pytestmark = pytest.mark.slow
+
 GENUINE = Case("genuine")
 OFFLINE = Case("genuine-as-of")
 CARRIED = "Genuine as of 2026-07-01"

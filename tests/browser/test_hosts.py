@@ -16,6 +16,8 @@ from ledger.store.database import Database
 from tests.browser.visit import Case, Visit
 from tests.unit.web.world import World
 
+pytestmark = pytest.mark.slow
+
 GENUINE = Case("genuine")
 
 
@@ -57,7 +59,6 @@ def ledger(
     database.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("host", ["static_host", "ledger"])
 def test_the_page_checks_a_file_from_a_host(
     host: str, open_page: Callable[..., Visit], request: pytest.FixtureRequest
@@ -70,7 +71,6 @@ def test_the_page_checks_a_file_from_a_host(
     assert visit.report() == GENUINE.expected
 
 
-@pytest.mark.slow
 def test_a_host_offers_the_page_to_keep(
     ledger: str, open_page: Callable[..., Visit], page_file: Path
 ) -> None:

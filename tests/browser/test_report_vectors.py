@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.visit import CASES, Case, Visit
 
+pytestmark = pytest.mark.slow
+
 WORDS = {
     "passed": "Passed",
     "failed": "Failed",
@@ -15,7 +17,6 @@ WORDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_page_comes_to_the_expected_report(
     case: Case, open_page: Callable[..., Visit]

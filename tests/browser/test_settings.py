@@ -1,12 +1,15 @@
 """What a check relies on: entered by a person, refused before anything is checked if it is wrong."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visit import VECTORS, Case, Visit
+
+pytestmark = pytest.mark.slow
 
 GENUINE = Case("genuine")
 OFFLINE = Case("genuine-as-of")
@@ -188,7 +191,7 @@ def test_what_is_built_in_is_shown(
 
     words = visit.page.locator("#about").inner_text()
 
-    for expected in ("Ethereum", "Sepolia (TEST)", "eip155:11155111", "0.1.0"):
+    for expected in ("Ethereum", "Sepolia (TEST)", "eip155:11155111", version("perdure")):
         assert expected in words
     licences = visit.page.locator("#licences pre").text_content() or ""
     for package in ("@noble/curves", "@noble/hashes", "jsonld", "rdf-canonize"):

@@ -11,6 +11,8 @@ from pypdf import PdfReader
 
 from tests.browser.visit import Case, Visit
 
+pytestmark = pytest.mark.slow
+
 OFFLINE = Case("genuine-as-of")
 STATES = (
     *("start", "unfolded", "wrong setting", "several files"),
@@ -40,7 +42,6 @@ def bring_to(visit: Visit, state: str) -> None:
             visit.page.locator("#result .technical > summary").click()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing(

@@ -448,3 +448,6 @@ def test_the_wheel_ships_the_data_it_reads_and_no_tests(tmp_path: Path) -> None:
         f"perdure-{PYPROJECT['project']['version']}.dist-info",
     }
     assert any(name.endswith("licenses/NOTICE") for name in names)
+    # Built by scripts/setup: without it archives and the ledger would miss the verifier's page.
+    assert "ledger/verify/page/dist/index.html" in names
+    assert not any("node_modules" in name for name in names)

@@ -1,15 +1,16 @@
 // From what was given to reports, one after the other: an address that fails is remembered, and
 // memory holds one credential at a time.
 
-import { FINDINGS } from "../generated/report";
 import { candidates, verifyCandidate, type Candidate, type Options, type Report, type Step } from "../verify/index";
-import type { Given } from "./given";
+import { step } from "../verify/report";
+import { GivenFault, type Given } from "./given";
 
 /** Told before each file: its name, how many are done, and how many there are as far as is known. */
 export type Progress = (name: string, done: number, known: number) => void;
 
 /** Between two files the browser gets its turn, if it had none for so many milliseconds. */
 const PATIENCE = 40;
+const NOTHING = new Uint8Array();
 
 /** A report for each file, and for each file in an archive. It never throws over a file. */
 export async function* check(
@@ -35,15 +36,13 @@ export async function* check(
   }
 }
 
-async function candidatesOf({ name, data, fault }: Given): Promise<Candidate[]> {
-  if (fault !== undefined) {
-    const step = fileStep(fault.kind === "refused" ? "file.not_a_credential" : "file.unreadable", fault.detail);
-    return [{ name, data, fault: step }];
-  }
+async function candidatesOf({ name, read }: Given): Promise<readonly Candidate[]> {
   try {
-    return await candidates(name, data);
+    return await candidates(name, await read());
   } catch (error) {
-    return [{ name, data, fault: unreadable(ownFault(error)) }];
+    if (!(error instanceof GivenFault)) return [{ name, data: NOTHING, fault: unreadable(ownFault(error)) }];
+    const code = error.kind === "refused" ? "file.not_a_credential" : "file.unreadable";
+    return [{ name, data: NOTHING, fault: step(code, error.message) }];
   }
 }
 
@@ -62,9 +61,4 @@ function ownFault(error: unknown): string {
   return `This page came to a fault of its own (${name}), which says nothing about the file. Try another browser, or the command perdure verify.`;
 }
 
-const unreadable = (detail: string): Step => fileStep("file.unreadable", detail);
-
-function fileStep(code: "file.unreadable" | "file.not_a_credential", detail: string): Step {
-  const { outcome, title, next } = FINDINGS[code];
-  return { step: "file", outcome, code, title, detail, next: next === "" ? null : next };
-}
+const unreadable = (detail: string): Step => step("file.unreadable", detail);

@@ -186,7 +186,7 @@ function listen(): void {
     performance.mark("given");
     const chosen = [...(files.files ?? [])];
     files.value = ""; // the same file chosen again is a change again
-    if (chosen.length > 0) void fromFiles(chosen).then(checkAll);
+    if (chosen.length > 0) void checkAll(fromFiles(chosen));
   });
 
   const drop = byId("drop", HTMLElement);
@@ -209,13 +209,13 @@ function listen(): void {
     performance.mark("given");
     event.preventDefault();
     hover(-depth);
-    void takeTransfer(event.dataTransfer);
+    takeTransfer(event.dataTransfer);
   });
   document.addEventListener("paste", (event) => {
     const into = event.target;
     if (into instanceof HTMLTextAreaElement || into instanceof HTMLInputElement) return;
     event.preventDefault();
-    void takeTransfer(event.clipboardData);
+    takeTransfer(event.clipboardData);
   });
 
   const pasted = byId("pasted", HTMLTextAreaElement);
@@ -226,7 +226,7 @@ function listen(): void {
       live.textContent = "There is no text yet.";
       pasted.focus();
     } else {
-      void fromText(pasted.value).then((given) => checkAll([given]));
+      void checkAll([fromText(pasted.value)]);
     }
   });
 
@@ -236,19 +236,18 @@ function listen(): void {
 }
 
 /** Files if there are any, else text: a browser drops a link as text. */
-async function takeTransfer(transfer: DataTransfer | null): Promise<void> {
+function takeTransfer(transfer: DataTransfer | null): void {
   if (transfer === null) return;
-  // Both are gone once this function has waited for anything.
   const files = [...transfer.files];
   const text = transfer.getData("text/plain");
-  if (files.length > 0) await checkAll(await fromFiles(files));
-  else if (text.trim() !== "") await checkAll([await fromText(text)]);
+  if (files.length > 0) void checkAll(fromFiles(files));
+  else if (text.trim() !== "") void checkAll([fromText(text)]);
 }
 
 function checkFragment(): void {
   if (!carriesCredential(location.hash)) return;
   performance.mark("given");
-  void fromFragment(location.hash).then((given) => checkAll([given]));
+  void checkAll([fromFragment(location.hash)]);
 }
 
 byId("needs-script", HTMLElement).remove();
