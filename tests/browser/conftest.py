@@ -70,13 +70,14 @@ def open_page(
         fragment: str = "",
         url: str | None = None,
         fresh: bool = False,
+        hosted: bytes | None = None,
         **options: Any,
     ) -> Visit:
         if fresh or fragment or url or options:
             contexts.append(browser.new_context(**options))
             contexts[-1].set_default_timeout(20_000)
             address = (url or page_file.as_uri()) + fragment
-            opened.append(Visit.pay(contexts[-1], address, now))
+            opened.append(Visit.pay(contexts[-1], address, now, hosted))
         else:
             opened.append(request.getfixturevalue("shared"))
             opened[-1].again(now)

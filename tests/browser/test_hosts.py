@@ -19,6 +19,7 @@ from tests.unit.web.world import World
 pytestmark = pytest.mark.slow
 
 GENUINE = Case("genuine")
+OFFLINE = Case("genuine-as-of")
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -57,6 +58,25 @@ def ledger(
     server.should_exit = True
     thread.join()
     database.close()
+
+
+def test_a_host_without_https_will_do(
+    open_page: Callable[..., Visit], page_file: Path
+) -> None:
+    """There a browser has no WebCrypto and no clipboard."""
+    visit = open_page(
+        OFFLINE.now,
+        url="http://school.example/verifier.html",
+        hosted=page_file.read_bytes(),
+    )
+    OFFLINE.configure(visit)
+
+    visit.give(("file", OFFLINE.file))
+    visit.page.get_by_role("button", name="Copy report").click()
+
+    assert not visit.page.evaluate("isSecureContext")
+    assert visit.report() == OFFLINE.expected
+    expect(visit.page.locator("#live")).to_contain_text("did not let this page copy")
 
 
 @pytest.mark.parametrize("host", ["static_host", "ledger"])

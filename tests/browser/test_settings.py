@@ -38,6 +38,8 @@ def test_a_wrong_setting_stops_the_check_and_is_shown_where_it_is(
 
     assert visit.heading == NOT_YET
     assert says in visit.box
+    label = visit.page.locator(f"label[for={field}]").inner_text()
+    assert label.removesuffix(" (optional)") in visit.box
     assert says in visit.page.locator(f"#{field}-fault").inner_text()
     visit.page.get_by_role("button", name="Go to the setting").click()
     expect(visit.page.locator(f"#{field}")).to_be_focused()
@@ -191,7 +193,12 @@ def test_what_is_built_in_is_shown(
 
     words = visit.page.locator("#about").inner_text()
 
-    for expected in ("Ethereum", "Sepolia (TEST)", "eip155:11155111", version("perdure")):
+    for expected in (
+        "Ethereum",
+        "Sepolia (TEST)",
+        "eip155:11155111",
+        version("perdure"),
+    ):
         assert expected in words
     licences = visit.page.locator("#licences pre").text_content() or ""
     for package in ("@noble/curves", "@noble/hashes", "jsonld", "rdf-canonize"):

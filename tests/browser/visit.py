@@ -70,17 +70,25 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     home: str = ""
+    #: What a host of the page answers, instead of a real one.
+    hosted: bytes | None = None
 
     @classmethod
-    def pay(cls, context: BrowserContext, url: str, now: datetime | None) -> "Visit":
-        visit = cls(context, context.new_page())
+    def pay(
+        cls,
+        context: BrowserContext,
+        url: str,
+        now: datetime | None,
+        hosted: bytes | None = None,
+    ) -> "Visit":
+        """Open the page in a context that nobody else uses."""
+        visit = cls(context, context.new_page(), home=url, hosted=hosted)
         if now is not None:
             visit.page.add_init_script(CLOCK % now.isoformat())
         visit.page.on("console", visit._hear)
         visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         context.on("request", visit._see)
         context.on("requestfailed", visit._unsee)
-        visit.home = url
         context.route(lambda address: address.startswith("http"), visit._answer)
         visit.page.goto(url)
         return visit
@@ -117,10 +125,12 @@ class Visit:
     def _answer(self, route: Route) -> None:
         node = self.nodes.get(route.request.url.rstrip("/"))
         if node is None:
-            if route.request.url.partition("#")[0] == self.home.partition("#")[0]:
+            if route.request.url.partition("#")[0] != self.home.partition("#")[0]:
+                route.abort()
+            elif self.hosted is None:
                 route.continue_()
             else:
-                route.abort()
+                route.fulfill(body=self.hosted, content_type="text/html")
             return
         question = json.loads(route.request.post_data or "")
         answer = {"jsonrpc": "2.0", "id": question["id"], **node(question)}

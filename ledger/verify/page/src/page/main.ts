@@ -136,7 +136,7 @@ function showSettingFault(fault: SettingFault): void {
         "div",
         {},
         make("h2", { class: "heading", tabindex: "-1" }, "Not checked yet: a setting cannot be used"),
-        make("p", {}, fault.message),
+        make("p", {}, `${nameOf(fault.field)}: ${fault.message}`),
         make("p", { class: "next" }, make("strong", {}, "What to do: "), "put it right, then check again."),
         make(
           "p",
@@ -150,6 +150,10 @@ function showSettingFault(fault: SettingFault): void {
   live.textContent = "Not checked yet.";
   focusHeading();
 }
+
+/** What the label of a field calls it. */
+const nameOf = (field: HTMLElement): string =>
+  document.querySelector(`label[for="${field.id}"]`)?.firstChild?.textContent?.trim() ?? field.id;
 
 /** The report on the screen was made with other settings: say so beside the button that renews it. */
 function settingsChanged(): void {
