@@ -238,12 +238,12 @@ class MemoryChain:
         """The hashes that wait to be mined."""
         return [transaction.hash for transaction in self._pool.values()]
 
-    def canonical(self) -> list[tuple[str, int, bytes, bool]]:
-        """Sender, nonce, calldata and success of every mined transaction, in order."""
+    def canonical(self) -> list[tuple[str, int, str, bytes, bool]]:
+        """Sender, nonce, recipient, calldata and success of every mined transaction, in order."""
         return [
-            (transaction.sender, transaction.nonce, transaction.data, succeeded)
+            (tx.sender, tx.nonce, tx.to, tx.data, succeeded)
             for block in self._blocks
-            for transaction, succeeded in block.transactions.values()
+            for tx, succeeded in block.transactions.values()
         ]
 
     # -------------------------------------------------------------- inside

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from ledger.cli.app import AsJson, app
-from ledger.cli.console import show
+from ledger.cli.console import progress_bar, show
 from ledger.cli.wiring import (
     addresses_of,
+    issuer_lookup,
     now,
     open_database,
     open_master,
@@ -85,14 +86,16 @@ def serve(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings_from_environment()
     database = open_database(settings)
+    chain = served_chain(settings, database)
     edges = LedgerEdges(
         database=database,
         master=open_master(settings),
         addresses=addresses_of(settings),
-        chain=served_chain(settings, database),
+        chain=chain,
         networks=settings.networks,
         readers=lambda: rpc_readers(settings.rpc_urls),
         trust=None,
+        issuers=issuer_lookup(settings, chain),
         now=now,
         entropy=secrets.token_bytes,
     )
@@ -110,3 +113,38 @@ def status(as_json: AsJson = False) -> int:
         shown = ledger_status(tx)
     show(shown.to_json(), as_json, shown.to_text(now()))
     return 0
+
+
+@app.command("doctor")
+def doctor(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no node: look at the database alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Check every promise of the ledger, read from scratch: database, trees, nonces, chain.
+
+    Exit codes: 0 every promise holds, 1 one does not, 2 could not finish.
+    """
+    from ledger.chain.node import Node
+    from ledger.services.doctor import examine, to_lines
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    node = None if offline else Node(settings.rpc_urls[0])
+    with progress_bar("Batches") as progress:
+        diagnosis = examine(database, node=node, progress=progress)
+    show(
+        {
+            "version": 1,
+            "well": diagnosis.is_well,
+            "credentials": diagnosis.credentials,
+            "batches": diagnosis.batches,
+            "transactions": diagnosis.transactions,
+            "finalized": diagnosis.finalized,
+            "findings": [finding.to_json() for finding in diagnosis.findings],
+        },
+        as_json,
+        "\n".join(to_lines(diagnosis)),
+    )
+    return 0 if diagnosis.is_well else 1

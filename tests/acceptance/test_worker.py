@@ -15,19 +15,19 @@ from uuid import UUID
 
 import pytest
 
-from ledger.chain import acts
 from ledger.chain.accounts import address_of
+from ledger.chain.node import Node
 from ledger.core.header import BlockHeader
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.keystore.master import MasterKey
 from ledger.keystore.sender import create_sender
-from ledger.store import batches, chain_txs, credentials, evidence
+from ledger.store import chain_txs, credentials, evidence
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.verify.networks import Network, encode_networks
 from tests.anvil import Anvil
+from tests.invariants import Mined, check_at_rest, check_invariants
 from tests.signing_server import KEY as REMOTE_KEY, signing_server
-from tests.unit.anchor_worker.worlds import check_batches, check_nonces
 from tests.unit.store import samples
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -156,7 +156,7 @@ class Ledger:
 
     def check(self, anchors: int) -> None:
         """Read every block from scratch and compare it with the database."""
-        mined: list[tuple[int, str, str]] = []
+        mined: list[Mined] = []
         head = int(self.anvil.rpc("eth_blockNumber"), 16)
         for number in range(head + 1):
             block = self.anvil.rpc("eth_getBlockByNumber", hex(number), True)
@@ -164,23 +164,19 @@ class Ledger:
                 if each["from"] == self.sender:
                     receipt = self.anvil.rpc("eth_getTransactionReceipt", each["hash"])
                     assert receipt["status"] == "0x1"
-                    mined.append((int(each["nonce"], 16), each["to"], each["input"]))
-        with self.database.read() as tx:
-            rows = list(chain_txs.in_state(tx, 31337, tuple(ChainTxState), 1_000))
-            roots = [batches.get(tx, UUID(row.subject)).sealed_root for row in rows]
-        assert [row.state for row in rows] == [ChainTxState.FINAL] * anchors
-        expected = [
-            (
-                nonce,
-                ANCHOR_REGISTRY,
-                "0x" + acts.anchor(ANCHOR_REGISTRY, root).data.hex(),
-            )
-            for nonce, root in enumerate(roots)
-        ]
-        assert mined == expected
-        check_batches(self.database, self.issued)
+                    data = bytes.fromhex(each["input"][2:])
+                    mined.append(Mined(int(each["nonce"], 16), each["to"], data))
+        diagnosis = check_invariants(
+            self.database,
+            Node(self.anvil.url),
+            mined,
+            chain_id=31337,
+            sender=self.sender,
+            max_fee=200 * 10**9,
+        )
+        check_at_rest(self.database, diagnosis, self.issued)
+        assert (len(mined), diagnosis.batches) == (anchors, anchors)
         self.check_evidence()
-        check_nonces(rows, [nonce for nonce, _, _ in mined])
         log = self.log()
         assert SENDER_KEY.hex() not in log
         assert (self.folder / "master.key").read_text().strip() not in log

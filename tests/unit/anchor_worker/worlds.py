@@ -5,10 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
-
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
@@ -23,10 +19,9 @@ from ledger.chain.node import ChainNode, SendAnswer
 from ledger.chain.pool import NodePool
 from ledger.chain.sender import KeystoreSigner, Signer, SigningRules, TransactionFields
 from ledger.core.keys import keccak256
-from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import StoreError
-from ledger.store import batches, chain_txs, chains, credentials, evidence, leases
+from ledger.store import chain_txs, chains, credentials, evidence, leases
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
@@ -38,7 +33,9 @@ from ledger.store.records import (
     Organisation,
     WorkerReport,
 )
+from tests.invariants import Mined, check_at_rest, check_invariants
 from tests.unit.store import samples
+from tests.unit.verify.fakes import deployed_code
 
 CHAIN_ID = samples.CHAIN_ID
 SENDER_KEY = bytes.fromhex("22" * 32)
@@ -128,6 +125,10 @@ class World:
             database.name, database._writer, database._reader
         )
         self.chain = WitnessChain(database)
+        self.chain.codes = {
+            ANCHOR_REGISTRY: deployed_code("AnchorRegistry"),
+            ISSUER_REGISTRY: deployed_code("IssuerRegistry"),
+        }
         self.clock = Clock()
         self.record = Chain(
             CHAIN_ID,
@@ -286,63 +287,28 @@ class World:
 
     def check(self, *, at_rest: bool = True) -> None:
         """Every invariant, read from scratch out of the database and the chain."""
-        check_batches(self.database, self.issued if at_rest else None)
-        rows = self.rows()
-        ours = [each for each in self.chain.canonical() if each[0] == SENDER]
-        check_nonces(rows, [nonce for _, nonce, _, _ in ours])
         assert self.chain.unknown_sends == []
-        for row in rows:
-            assert {(row.to, row.data)} >= {
-                _payload(attempt.raw) for attempt in self.attempts(row)
-            }, "a nonce has two payloads"
-            mined = [data for _, _, data, _ in ours if data == row.data]
-            assert len(mined) <= 1, "sent to the chain twice"
-            if row.state is ChainTxState.FINAL:
-                assert len(mined) == 1
-                assert row.block_number is not None
-                assert self.chain.block(row.block_number).hash == row.block_hash
+        broken, self.chain.broken_reads = self.chain.broken_reads, 0
+        diagnosis = check_invariants(
+            self.database,
+            self.chain,
+            [
+                Mined(nonce, to, data, succeeded)
+                for who, nonce, to, data, succeeded in self.chain.canonical()
+                if who == SENDER
+            ],
+            chain_id=CHAIN_ID,
+            sender=SENDER,
+            max_fee=MAX_FEE,
+        )
+        self.chain.broken_reads = broken
         if at_rest:
-            assert {row.state for row in rows} <= {ChainTxState.FINAL}
+            check_at_rest(self.database, diagnosis, self.issued)
             if self.chain.proven_blocks:
                 with self.database.read() as tx:
                     assert not evidence.unproved(tx, CHAIN_ID, 9), "without evidence"
 
 
-def check_batches(database: Database, issued: int | None) -> None:
-    """Every credential is in one batch at its place, and its path leads to the root."""
-    seen = 0
-    with database.read() as tx:
-        for row in chain_txs.in_state(tx, CHAIN_ID, EVERY_STATE, 10_000):
-            if row.kind is not ChainTxKind.ANCHOR:
-                continue
-            batch = batches.get(tx, UUID(row.subject))
-            assert row.data[4:] == batch.sealed_root
-            for place, member in enumerate(credentials.members(tx, batch.id)):
-                assert member.leaf_index == place
-                assert member.path is not None
-                proof = InclusionProof.from_bytes(place, batch.tree_size, member.path)
-                root = sealed_root(batch.tree_size, proof.root(member.leaf))
-                assert root == batch.sealed_root
-                seen += 1
-            anchored = batches.anchors(tx, batch.id)
-            assert bool(anchored) == (row.state is ChainTxState.FINAL)
-    if issued is not None:
-        assert seen == issued
-
-
-def check_nonces(rows: list[ChainTx], mined: list[int]) -> None:
-    """Nonces are 0..n-1, in the database and on the chain, each given out once."""
-    given = sorted(row.nonce for row in rows if row.nonce is not None)
-    assert given == list(range(len(given)))
-    assert sorted(mined) == list(range(len(mined)))
-    assert len(mined) <= len(given)
-
-
 def alarms(caplog_records: list[logging.LogRecord]) -> list[str]:
     """What was said at level critical."""
     return [r.getMessage() for r in caplog_records if r.levelno >= logging.CRITICAL]
-
-
-def _payload(raw: bytes) -> tuple[str, bytes]:
-    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-    return "0x" + bytes(fields["to"]).hex(), bytes(fields["data"])

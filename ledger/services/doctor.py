@@ -1,0 +1,343 @@
+"""
+Whether the ledger's promises hold, read from scratch: database, trees, nonces, and the chain.
+
+Nothing that the worker remembers or concluded is taken for granted. Each finding is a broken
+promise, with a code; waiting for something is none.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
+from ledger.chain.node import ChainNode, check_chain
+from ledger.chain.registry import AnchorRegistry
+from ledger.core.credential import SignedCredential
+from ledger.core.keys import keccak256
+from ledger.core.merkle import InclusionProof, sealed_root
+from ledger.errors import MalformedError, NotFound, SettingError
+from ledger.store import batches, chain_txs, chains, credentials
+from ledger.store.database import Database, Transaction
+from ledger.store.records import (
+    Attempt,
+    Batch,
+    Chain,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    CredentialRecord,
+)
+
+_MANY: Final = 1_000_000
+_SETTLED: Final = (ChainTxState.FINAL, ChainTxState.REVERTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A promise that does not hold: which, about what, and what was found."""
+
+    code: str
+    about: str
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """For programs."""
+        return {"code": self.code, "about": self.about, "detail": self.detail}
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """What was looked at, and what does not hold."""
+
+    findings: list[Finding] = field(default_factory=list)
+    credentials: int = 0
+    batches: int = 0
+    transactions: int = 0
+    finalized: int | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every promise that was looked at holds."""
+        return not self.findings
+
+    def add(self, code: str, about: object, detail: str) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(code, str(about), detail))
+
+
+def examine(
+    database: Database,
+    *,
+    node: ChainNode | None,
+    max_fee: int | None = None,
+    contents: bool = True,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Diagnosis:
+    """
+    Look at everything of every chain in the database; at the chain too, if a node is given.
+
+    Without `contents` a credential's leaf is not computed again from its bytes. Raises ChainUnavailable if the node does not answer, StoreError if the database does not.
+    """
+    diagnosis = Diagnosis()
+    try:
+        database.check_pages()
+    except SettingError as error:
+        diagnosis.add("database.damaged", database.name, str(error))
+    with database.read() as tx:
+        known = chains.all(tx)
+    for chain in known:
+        ours = node if node is not None and _is_of(chain, node, diagnosis) else None
+        _Examination(
+            database, chain, ours, diagnosis, max_fee, contents, progress
+        ).run()
+    return diagnosis
+
+
+def _is_of(chain: Chain, node: ChainNode, diagnosis: Diagnosis) -> bool:
+    if node.chain_id() != chain.chain_id:
+        return False
+    try:
+        check_chain(
+            node,
+            chain_id=chain.chain_id,
+            genesis_hash=chain.genesis_hash,
+            anchor_registry=chain.anchor_registry,
+            issuer_registry=chain.issuer_registry,
+        )
+    except SettingError as error:
+        diagnosis.add("chain.another", f"eip155:{chain.chain_id}", str(error))
+        return False
+    return True
+
+
+class _Examination:
+    """One chain's rows, and what they must agree with."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what one examination needs
+        self,
+        database: Database,
+        chain: Chain,
+        node: ChainNode | None,
+        diagnosis: Diagnosis,
+        max_fee: int | None,
+        contents: bool,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._database = database
+        self._chain = chain
+        self._node = node
+        self._found = diagnosis
+        self._max_fee = max_fee
+        self._contents = contents
+        self._progress = progress
+
+    def run(self) -> None:
+        with self._database.read() as tx:
+            rows = list(
+                chain_txs.in_state(tx, self._chain.chain_id, tuple(ChainTxState), _MANY)
+            )
+        self._found.transactions += len(rows)
+        self._check_nonces(rows)
+        for row in rows:
+            with self._database.read() as tx:
+                attempts = chain_txs.attempts(tx, row.id)
+            self._check_attempts(row, attempts)
+        anchors = [row for row in rows if row.kind is ChainTxKind.ANCHOR]
+        for done, row in enumerate(anchors):
+            self._progress(done, len(anchors))
+            self._check_batch(row)
+        if self._node is not None:
+            self._check_chain(rows, self._node)
+
+    # ---------------------------------------------------------------- nonces and bytes
+
+    def _check_nonces(self, rows: list[ChainTx]) -> None:
+        """I5 and I6: nonces of a sender are 0..n-1 from its first one, one under way at most."""
+        senders = {row.sender for row in rows if row.sender is not None}
+        for sender in senders:
+            theirs = [row for row in rows if row.sender == sender]
+            given = sorted(row.nonce for row in theirs if row.nonce is not None)
+            if given and given != list(range(given[0], given[0] + len(given))):
+                self._found.add("nonce.gap", sender, f"nonces given out: {given}")
+            begun = [r for r in theirs if r.state is ChainTxState.IN_PROGRESS]
+            if len(begun) > 1:
+                self._found.add("nonce.two_in_progress", sender, f"{len(begun)} rows")
+
+    def _check_attempts(self, row: ChainTx, attempts: Sequence[Attempt]) -> None:
+        """I3, I4, I11: stored bytes are ours, of this nonce and payload, and not too dear."""
+        if (row.nonce is None) != (not attempts):
+            self._found.add(
+                "transaction.bytes",
+                row.id,
+                f"nonce {row.nonce}, {len(attempts)} attempts",
+            )
+        for attempt in attempts:
+            problem = _problem_of(row, attempt)
+            if problem is not None:
+                self._found.add("transaction.bytes", row.id, problem)
+            if self._max_fee is not None and attempt.fee_cap > self._max_fee:
+                self._found.add(
+                    "transaction.fee",
+                    row.id,
+                    f"{attempt.fee_cap} wei for a unit of gas, above {self._max_fee}",
+                )
+
+    # ---------------------------------------------------------------- batches
+
+    def _check_batch(self, row: ChainTx) -> None:
+        """I2: every leaf at its place leads to the root that is anchored."""
+        with self._database.read() as tx:
+            try:
+                batch = batches.get(tx, UUID(row.subject))
+            except NotFound:
+                self._found.add("batch.missing", row.subject, "its anchor is there")
+                return
+            self._found.batches += 1
+            if row.data[4:] != batch.sealed_root:
+                self._found.add("batch.root", batch.id, "its anchor is of another root")
+            self._check_members(tx, batch)
+            anchored = batches.anchors(tx, batch.id)
+        here = [a for a in anchored if a.chain_id == self._chain.chain_id]
+        if bool(here) != (row.state is ChainTxState.FINAL):
+            self._found.add(
+                "batch.anchor",
+                batch.id,
+                f"recorded {len(here)} times, state {row.state}",
+            )
+
+    def _check_members(self, tx: Transaction, batch: Batch) -> None:
+        count = 0
+        for place, member in enumerate(credentials.members(tx, batch.id)):
+            count += 1
+            problem = _leaf_problem(batch, place, member, contents=self._contents)
+            if problem is not None:
+                self._found.add("credential.leaf", member.id, problem)
+        self._found.credentials += count
+        if count != batch.tree_size:
+            self._found.add(
+                "batch.size", batch.id, f"{count} members, a tree of {batch.tree_size}"
+            )
+
+    # ---------------------------------------------------------------- the chain
+
+    def _check_chain(self, rows: list[ChainTx], node: ChainNode) -> None:
+        finalized = node.block("finalized").number
+        self._found.finalized = finalized
+        for row in rows:
+            if row.state in _SETTLED:
+                self._check_settled(row, node, finalized)
+            if row.kind is ChainTxKind.ANCHOR and row.state is ChainTxState.FINAL:
+                self._check_slot(row, node, finalized)
+        self._check_senders(rows, node)
+
+    def _check_settled(self, row: ChainTx, node: ChainNode, finalized: int) -> None:
+        """I9: what is final is in a canonical block, at or below `finalized`."""
+        number = row.block_number
+        if number is None or row.tx_hash is None:
+            self._found.add("transaction.block", row.id, f"{row.state} and in no block")
+        elif number > finalized:
+            self._found.add(
+                "transaction.block", row.id, f"block {number}, finalized is {finalized}"
+            )
+        elif node.block(number).hash != row.block_hash:
+            self._found.add(
+                "transaction.block",
+                row.id,
+                f"block {number} is another one on the chain",
+            )
+
+    def _check_slot(self, row: ChainTx, node: ChainNode, finalized: int) -> None:
+        """I7: the registry knows the root, since when the database says."""
+        with self._database.read() as tx:
+            anchored = [
+                a
+                for a in batches.anchors(tx, UUID(row.subject))
+                if a.chain_id == self._chain.chain_id
+            ]
+        slot = AnchorRegistry(node, self._chain.anchor_registry).anchored_at(
+            row.data[4:], finalized
+        )
+        recorded = {(a.time, a.block_number) for a in anchored}
+        found = set() if slot is None else {(slot.time, slot.block_number)}
+        if recorded != found:
+            self._found.add(
+                "batch.slot",
+                row.subject,
+                f"recorded {recorded}, the registry has {found}",
+            )
+
+    def _check_senders(self, rows: list[ChainTx], node: ChainNode) -> None:
+        """The chain is not ahead of the database: then that is an old copy."""
+        for sender in {row.sender for row in rows if row.sender is not None}:
+            given = [
+                r.nonce for r in rows if r.sender == sender and r.nonce is not None
+            ]
+            count = node.nonce(sender, "latest")
+            if given and count > max(given) + 1:
+                self._found.add(
+                    "sender.ahead",
+                    sender,
+                    f"{count} transactions on the chain, {max(given) + 1} known here: the"
+                    " account is used elsewhere, or this database is an old copy",
+                )
+
+
+def _problem_of(row: ChainTx, attempt: Attempt) -> str | None:
+    if keccak256(attempt.raw) != attempt.hash:
+        return "an attempt's hash is not that of its bytes"
+    try:
+        fields = TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict()
+        sender = Account.recover_transaction(attempt.raw).lower()
+    except (ValueError, TypeError) as error:
+        return f"an attempt's bytes cannot be read: {error}"
+    expected = (row.sender, row.chain_id, row.nonce, row.to, row.data)
+    found = (
+        sender,
+        fields["chainId"],
+        fields["nonce"],
+        f"0x{bytes(HexBytes(fields['to'])).hex()}",
+        bytes(HexBytes(fields["data"])),
+    )
+    if found != expected:
+        return "an attempt is of another sender, chain, nonce or payload"
+    return None
+
+
+def _leaf_problem(
+    batch: Batch, place: int, member: CredentialRecord, *, contents: bool
+) -> str | None:
+    if member.leaf_index != place:
+        return f"at place {member.leaf_index} instead of {place}"
+    if member.path is None:
+        return "without a path"
+    try:
+        proof = InclusionProof.from_bytes(place, batch.tree_size, member.path)
+        root = sealed_root(batch.tree_size, proof.root(member.leaf))
+        # The content of a credential may have been erased; the leaf stays.
+        if contents and member.data is not None:
+            leaf = SignedCredential.from_bytes(member.data).leaf
+            if leaf != member.leaf:
+                return "its leaf is not that of its bytes"
+    except MalformedError as error:
+        return str(error)
+    return None if root == batch.sealed_root else "its path leads to another root"
+
+
+def to_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """Tell a diagnosis to a person."""
+    seen = (
+        f"{diagnosis.credentials:,} credentials in {diagnosis.batches:,} batches,"
+        f" {diagnosis.transactions:,} transactions"
+    )
+    if diagnosis.finalized is None:
+        yield f"Looked at: {seen}; no node was asked."
+    else:
+        yield f"Looked at: {seen}, and the chain up to block {diagnosis.finalized:,}."
+    if diagnosis.is_well:
+        yield "Every promise holds."
+    for finding in diagnosis.findings:
+        yield f"✕ {finding.code}  {finding.about}: {finding.detail}"
