@@ -19,6 +19,7 @@ from ledger.cli.wiring import (
     addresses_of,
     caller_of,
     home_chain,
+    issuer_lookup,
     now,
     open_database,
     open_master,
@@ -186,23 +187,19 @@ def _begin(
     backup: Path | None,
     passphrase_file: Path | None,
 ) -> "ClosingStatus":
-    from ledger.chain.node import Node
-    from ledger.chain.registry import IssuerRegistry
     from ledger.services.closing import authorise_closing, begin_closing
 
     if backup is None:
         raise typer.BadParameter(
             "--backup is missing: the file that `perdure issuer register` wrote"
         )
-    chain = home_chain(settings)
-    registry = IssuerRegistry(Node(settings.rpc_urls[0]), chain.issuer_registry)
     authorised = authorise_closing(
         database,
         caller,
         wish,
         backup=read_file(backup),
         passphrase=ask_passphrase(passphrase_file, confirm=False),
-        lookup=lambda issuer_id: registry.issuer(issuer_id, "latest"),
+        lookup=issuer_lookup(settings, home_chain(settings)),
     )
     with database.begin() as tx:
         return begin_closing(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ledger.config import Settings
     from ledger.keystore.master import MasterKey
     from ledger.services.addresses import Addresses
+    from ledger.services.closing import IssuerLookup
     from ledger.services.organisations import Caller
     from ledger.store.database import Database
     from ledger.store.records import Chain
@@ -70,6 +71,15 @@ def home_chain(settings: "Settings") -> "Chain":
         issuer_registry=network.issuer_registry,
         test=network.test,
     )
+
+
+def issuer_lookup(settings: "Settings", chain: "Chain") -> "IssuerLookup":
+    """Ask the first node for issuer records, as of its newest block."""
+    from ledger.chain.node import Node
+    from ledger.chain.registry import IssuerRegistry
+
+    registry = IssuerRegistry(Node(settings.rpc_urls[0]), chain.issuer_registry)
+    return lambda issuer_id: registry.issuer(issuer_id, "latest")
 
 
 def served_chain(settings: "Settings", database: "Database") -> "Chain":

@@ -334,8 +334,8 @@ def authorise_closing(
 ) -> Authorised:
     """Check all that does not need a transaction: the chain's word, the successor, the backup.
 
-    Raises Refused naming what is wrong, KeystoreError for a wrong passphrase, MalformedError for
-    a file that is no backup, ChainUnavailable.
+    Raises Refused naming what is wrong (a wrong passphrase too), MalformedError for a file that is
+    no backup, ChainUnavailable.
     """
     with database.read() as tx:
         record = issuer_record(tx, caller)
@@ -383,7 +383,10 @@ def _check_successor(
 
 
 def _recovery_key(record: IssuerRecord, backup: bytes, passphrase: str) -> bytes:
-    entries = decode_backup(backup, passphrase)
+    try:
+        entries = decode_backup(backup, passphrase)
+    except KeystoreError as error:
+        raise Refused(str(error)) from error
     for entry in entries:
         if entry.issuer_id == record.issuer_id:
             break

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from ledger.web.api import (
     achievements,
     api_keys,
+    closing,
     credentials,
     health,
     issuer,
@@ -67,6 +68,7 @@ def create_app(edges: LedgerEdges) -> FastAPI:
     for nouns in (
         organisation,
         issuer,
+        closing,
         achievements,
         credentials,
         rosters,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
+from ledger.services.closing import IssuerLookup
 from ledger.store.database import Database
 from ledger.store.records import Chain
 from ledger.verify.networks import Network
@@ -21,6 +22,7 @@ class LedgerEdges:
     `chain` is the home chain of issuers that register here. `networks`, `readers` and
     `trust` configure the public verifier, and nothing that a visitor sends changes them;
     readers are opened for one check, since a reader gives up an address that keeps failing.
+    `issuers` asks the home chain about an issuer id, for whoever closes an organisation.
     """
 
     database: Database
@@ -30,6 +32,7 @@ class LedgerEdges:
     networks: Sequence[Network]
     readers: Callable[[], AbstractContextManager[Sequence[ChainReader]]]
     trust: TrustList | None
+    issuers: IssuerLookup
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
 

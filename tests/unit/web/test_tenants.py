@@ -23,6 +23,8 @@ ROUTES = {
     "GET /api/v1/organisation": OWN,
     "POST /api/v1/organisation/issuer": OWN,
     "GET /api/v1/organisation/issuer": OWN,
+    "GET /api/v1/organisation/issuer/closing": OWN,
+    "POST /api/v1/organisation/issuer/closing": OWN,
     "POST /api/v1/achievements": OWN,
     "GET /api/v1/achievements": OWN,
     "POST /api/v1/credentials": OWN,

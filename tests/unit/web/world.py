@@ -131,6 +131,7 @@ def edges_over(
         networks=(),
         readers=no_readers,
         trust=None,
+        issuers=lambda _issuer_id: None,
         now=clock,
         entropy=entropy,
     )
