@@ -229,6 +229,7 @@ def verifier_page(folder: Folder) -> None:
         folder.root / "pyproject.toml",
         *sorted(path for path in project.glob("*.*") if path.is_file()),
         *sorted(path for path in (project / "src").rglob("*") if path.is_file()),
+        *sorted((folder.root / "ledger" / "core" / "contexts").glob("*.json")),
     ]
     stamp = project / "dist" / ".perdure-setup"
     wanted = digest(*sources)

@@ -25,9 +25,10 @@ PROJECT = Path("ledger", "verify", "page")
 PAGE = PROJECT / "dist" / "index.html"
 #: With room for a mail's attachment, and for a phone's patience.
 MOST_BYTES = 450_000
-#: What a build reads besides node_modules; pyproject.toml has the version.
+#: What a build reads besides node_modules: the page, the JSON-LD contexts, and the version.
 SOURCES = (
     *("index.html", "package.json", "tsconfig.json", "vite.config.ts", "src"),
+    "../../core/contexts",
     "../../../pyproject.toml",
 )
 PRINTED = re.compile(r"(SHA-256 of `verifier\.html`: `)([0-9a-f]*)(`)")
@@ -49,7 +50,7 @@ def node(root: Path, cwd: Path, *words: str | Path) -> None:
     finished = subprocess.run(
         [program, tool, *words[1:]],
         cwd=cwd,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -30,6 +30,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("index.html", "package.json", "tsconfig.json", "vite.config.ts"):
         (project / name).touch()
     (root / "pyproject.toml").touch()
+    (root / "ledger" / "core" / "contexts").mkdir(parents=True)
     (root / "README.md").write_text(README.format(SHA256))
     with_tools(root, WRITES)
     return root
