@@ -53,6 +53,7 @@ class DemoError(Exception):
 class Told:
     """Prints the steps for a person, with their times."""
 
+    quiet: bool = False
     started: float = field(default_factory=time.monotonic)
     step_started: float = 0.0
     number: int = 0
@@ -65,7 +66,8 @@ class Told:
 
     def line(self, text: str) -> None:
         """Say something about the step."""
-        print(f"   {text}", flush=True)
+        if not self.quiet:
+            print(f"   {text}", flush=True)
 
     def done(self) -> None:
         """Say how long the step took."""

@@ -31,10 +31,10 @@ def test_from_a_roster_to_files_that_verify_when_all_else_is_gone(
     for told in (
         "3 would be issued, 0 refused",
         "0 issued, 3 there already",
-        "9 files for 3 people",
+        "12 files for 3 people",
         "deleted perdure.db",
         "deleted riverside.backup",
-        "6 files genuine (TEST chain), 3 withdrawn by the issuer",
+        "8 files genuine (TEST chain), 4 withdrawn by the issuer",
         "refused (exit 1, changed)",
         "unknown issuer (exit 3)",
     ):
