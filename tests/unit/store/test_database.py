@@ -15,7 +15,12 @@ from sqlalchemy import delete, func, insert, literal, select, text, update
 
 from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, LedgerError, NotFound, SettingError, StoreError
-from ledger.store import credentials, database as store_database, organisations
+from ledger.store import (
+    credentials,
+    database as store_database,
+    issuers,
+    organisations,
+)
 from ledger.store.database import Database, Transaction, migrations
 from ledger.store.tables import OrganisationRow
 from tests.unit.store.samples import NOW, add_school, credential, issue
@@ -396,17 +401,22 @@ def test_upgrade_to_closing_keeps_keys_and_their_rules(database_url: str) -> Non
         school = add_school(tx)
         issue(tx, school, 2)
         before = issuers.keys(tx, school.id)
-        for undo in (*WITHOUT_CLOSING, "UPDATE perdure_schema SET version_num = '0003'"):
+        for undo in (
+            *WITHOUT_CLOSING,
+            "UPDATE perdure_schema SET version_num = '0003'",
+        ):
             tx.connection.exec_driver_sql(undo)
 
     with closing(Database.upgrade(database_url)) as database:
         with database.read() as tx:
             assert issuers.keys(tx, school.id) == before
-        for broken in ("key_id = 'short'", "role = 'other'"):
+        for broken in (
+            "UPDATE issuer_key SET key_id = 'short'",
+            "UPDATE issuer_key SET role = 'other'",
+            "DELETE FROM issuer_key",
+        ):
             with pytest.raises(Conflict), database.begin() as tx:
-                tx.change(text(f"UPDATE issuer_key SET {broken}"))
-        with pytest.raises(Conflict), database.begin() as tx:
-            tx.change(text("DELETE FROM issuer_key"))
+                tx.change(text(broken))
 
 
 def test_upgrade_gives_codes_to_the_credentials_that_are_there(

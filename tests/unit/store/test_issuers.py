@@ -30,9 +30,11 @@ def test_registering_and_closing_leave_their_times(database: Database) -> None:
         record = issuer_record(add_organisation(tx))
         issuers.add(tx, record)
         issuers.mark_registered(tx, record.organisation_id, 1_790_000_000)
-        issuers.mark_closed(tx, record.organisation_id, 1_800_000_000)
+        issuers.mark_closed(tx, record.organisation_id, 1_800_000_000, block=7)
 
-    expected = replace(record, registered_at=1_790_000_000, closed_at=1_800_000_000)
+    expected = replace(
+        record, registered_at=1_790_000_000, closed_at=1_800_000_000, closed_block=7
+    )
     with database.read() as tx:
         assert expected == issuers.of(tx, record.organisation_id)
 
@@ -106,7 +108,7 @@ def test_what_is_not_there_is_not_found(database: Database) -> None:
             lambda: issuers.of(tx, school.id),
             lambda: issuers.by_issuer_id(tx, bytes(32)),
             lambda: issuers.mark_registered(tx, school.id, 1),
-            lambda: issuers.mark_closed(tx, school.id, 1),
+            lambda: issuers.mark_closed(tx, school.id, 1, block=1),
             lambda: issuers.mark_key_opened(tx, school.id, bytes(32), 1),
         ):
             with pytest.raises(NotFound):

@@ -22,11 +22,14 @@ from ledger.store.tables import (
     BatchRow,
     ChainRow,
     ChainTxRow,
+    ClosingRow,
     CredentialCodeRow,
     CredentialRow,
     EvidenceAccreditorRow,
     EvidenceHeaderRow,
     EvidenceSlotRow,
+    FinalStatusListRow,
+    HeldCredentialRow,
     IssuerKeyRow,
     IssuerRow,
     LeaseRow,
@@ -39,6 +42,7 @@ from tests.unit.store.samples import NOW, Undo
 
 Row = dict[str, Any]
 
+THIRD_ORG = UUID(int=6)
 ORG, OTHER_ORG, ID, OTHER_ID, THIRD_ID = (UUID(int=n) for n in range(1, 6))
 ADDRESS, OTHER_ADDRESS = "0x" + "ab" * 20, "0x" + "cd" * 20
 A, B = b"a" * 32, b"b" * 32
@@ -66,6 +70,14 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "sealed": b"",
         "created_at": NOW,
     },
+    ClosingRow: {
+        "organisation_id": ORG,
+        "started_at": NOW,
+        "statement": b"{}",
+        "custodians": b"[]",
+    },
+    FinalStatusListRow: {"organisation_id": ORG, "key_id": A, "data": b"{}"},
+    HeldCredentialRow: {"organisation_id": ORG, "id": ID, "sealed": b""},
     AchievementRow: {
         "organisation_id": ORG,
         "code": "git",
@@ -198,6 +210,9 @@ ANOTHER: dict[type[SQLModel], Row] = {
     OrganisationRow: {"id": OTHER_ORG, "code": "o"},
     IssuerRow: {"organisation_id": OTHER_ORG, "issuer_id": B},
     IssuerKeyRow: {"key_id": B},
+    ClosingRow: {"organisation_id": THIRD_ORG},
+    FinalStatusListRow: {"key_id": b"c" * 32},
+    HeldCredentialRow: {"id": OTHER_ID},
     AchievementRow: {"version": "2", "ordinal": 2},
     BatchRow: {"id": OTHER_ID, "sealed_root": B},
     BatchAnchorRow: {"chain_id": 2},
@@ -248,6 +263,12 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("pk_issuer_key", IssuerKeyRow, {"key_id": A}),
     ("ck_issuer_key_role", IssuerKeyRow, {"role": "Signing"}),
     ("ck_issuer_key_key_id_size", IssuerKeyRow, {"key_id": SHORT}),
+    ("pk_closing", ClosingRow, {"organisation_id": ORG}),
+    ("ck_closing_successor_size", ClosingRow, {"successor": SHORT}),
+    ("ck_closing_statement_length", ClosingRow, {"statement": b""}),
+    ("ck_closing_imported_with_proof", ClosingRow, {"imported_at": NOW}),
+    ("pk_final_status_list", FinalStatusListRow, {"key_id": A}),
+    ("pk_held_credential", HeldCredentialRow, {"id": ID}),
     ("pk_achievement", AchievementRow, {"version": "1"}),
     ("uq_achievement_organisation_id_code_ordinal", AchievementRow, {"ordinal": 1}),
     ("ck_achievement_code_length", AchievementRow, {"code": ""}),
@@ -415,6 +436,22 @@ def filled(database: Database) -> Database:
             OrganisationRow,
             {**LAWFUL[OrganisationRow], "id": OTHER_ORG, "code": "z"},
         )
+        # One that has an issuer record, and does not close.
+        insert(
+            tx,
+            OrganisationRow,
+            {**LAWFUL[OrganisationRow], "id": THIRD_ORG, "code": "y"},
+        )
+        insert(
+            tx,
+            IssuerRow,
+            {
+                **LAWFUL[IssuerRow],
+                "organisation_id": THIRD_ORG,
+                "issuer_id": b"c" * 32,
+            },
+        )
+        insert(tx, IssuerKeyRow, {**LAWFUL[IssuerKeyRow], "key_id": b"c" * 32})
         insert(tx, BatchAnchorRow, {**LAWFUL[BatchAnchorRow], "chain_id": 3})
         third = {
             "id": THIRD_ID,

@@ -20,17 +20,23 @@ import ledger.store
 from ledger.errors import NotFound
 from ledger.store import (
     api_keys,
+    batches,
     chain_txs,
+    closings,
     credentials,
+    evidence,
     idempotency,
     issuers,
     leases,
 )
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
+    Anchored,
     AwardKey,
+    BatchEvidence,
     ChainTxKind,
     ChainTxState,
+    Closing,
     CredentialRecord,
     CredentialState,
     IssuerKeyRole,
@@ -41,10 +47,12 @@ from ledger.store.tables import metadata
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
+    REGISTRY,
     SENDER,
     Undo,
     add_school,
     attempt,
+    batch_of,
     digest,
     issue,
     issuer_key,
@@ -57,6 +65,7 @@ Arguments = dict[str, Any]
 #: (test_tables.py).
 TAKE_A_RECORD = {
     "achievements.add",
+    "closings.begin",
     "credentials.insert",
     "issuers.add",
     "issuers.add_key",
@@ -83,11 +92,13 @@ NOT_OF_A_TENANT = {
     "chains.all": "one chain for all",
     "chains.get": "one chain for all",
     "chains.record": "one chain for all",
+    "closings.left_to": "who closed and named a successor is public on chain",
     "credentials.members": "the worker",
     "credentials.of_code": "whoever has the code was shown the certificate",
     "credentials.oldest_waiting": "the worker",
     "credentials.waiting": "the worker",
     "evidence.accreditors": "an endorsement is public on chain",
+    "evidence.earliest_block": "the worker",
     "evidence.endorsements": "the worker",
     "evidence.forget": "the worker",
     "evidence.header": "headers and trie nodes name nobody",
@@ -156,6 +167,17 @@ class Ledger:
         # What only the owner has: a revoking key, a used block of status indexes.
         issuers.add_key(tx, issuer_key(self.owner, IssuerKeyRole.REVOKING))
         credentials.allot_status_indexes(tx, self.owner.id, 5, token_bytes)
+        self._close(tx)
+
+    def _close(self, tx: Transaction) -> None:
+        """Its first credential is sealed, final and proved; then it closes."""
+        batch, members = batch_of(self.records[:1])
+        batches.seal(tx, batch, members, to=REGISTRY, data=b"1", gas=1)
+        batches.record_anchor(tx, batch.id, Anchored(CHAIN_ID, REGISTRY, 1, 1))
+        proved = BatchEvidence(batch.id, CHAIN_ID, 5, b"header", (), {})
+        evidence.keep(tx, proved)
+        lists = {issuer_key(self.owner).key_id: b"list"}
+        closings.begin(tx, Closing(self.owner.id, NOW, None, b"{}", b"[]"), lists)
 
     def _withdraw(self, tx: Transaction, record: CredentialRecord) -> None:
         credentials.withdraw(tx, self.owner.id, record.id, "mistake", NOW)
@@ -196,18 +218,28 @@ class Ledger:
             "api_keys.all": {},
             "api_keys.revoke": {"id": self.key_id, "now": NOW},
             "api_keys.touch": {"id": self.key_id, "now": NOW},
+            "closings.final_lists": {},
+            "closings.has_begun": {},
+            "closings.keep_proof": {"proof": b"proof"},
+            "closings.mark_archived": {"at": NOW},
+            "closings.of": {},
+            "closings.open_work": {},
             "credentials.allot_status_indexes": {"count": 1, "entropy": token_bytes},
             "credentials.count": {},
+            "credentials.count_earners": {},
+            "credentials.earners": {"after": "", "limit": 9},
             "credentials.erase": one,
             "credentials.existing_awards": {"keys": [award]},
             "credentials.get": one,
             "credentials.next_status_block": {},
             "credentials.of_earner": {"email": record.recipient_email, "limit": 9},
             "credentials.page": {"limit": 9},
+            "credentials.personal_ids": {},
             "credentials.skip_status_blocks": {"first": 7},
             "credentials.states": {"ids": [r.id for r in self.records]},
             "credentials.withdraw": {**one, "reason": "r", "now": NOW},
             "credentials.withdrawn_indexes": {},
+            "evidence.headers_of": {},
             "idempotency.find": {"key": "k", "route": "r", "now": NOW},
             "idempotency.save": {
                 "key": "new",
@@ -216,7 +248,7 @@ class Ledger:
                 "now": NOW,
             },
             "issuers.keys": {},
-            "issuers.mark_closed": {"at": 2},
+            "issuers.mark_closed": {"at": 2, "block": 9},
             "issuers.mark_key_opened": {"key_id": issuer_key(self.owner).key_id, "at": 2},
             "issuers.mark_registered": {"at": 2},
             "issuers.of": {},
