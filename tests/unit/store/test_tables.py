@@ -211,7 +211,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     IssuerRow: {"organisation_id": OTHER_ORG, "issuer_id": B},
     IssuerKeyRow: {"key_id": B},
     ClosingRow: {"organisation_id": THIRD_ORG},
-    FinalStatusListRow: {"key_id": b"c" * 32},
+    FinalStatusListRow: {"key_id": b"d" * 32},
     HeldCredentialRow: {"id": OTHER_ID},
     AchievementRow: {"version": "2", "ordinal": 2},
     BatchRow: {"id": OTHER_ID, "sealed_root": B},
@@ -451,7 +451,7 @@ def filled(database: Database) -> Database:
                 "issuer_id": b"c" * 32,
             },
         )
-        insert(tx, IssuerKeyRow, {**LAWFUL[IssuerKeyRow], "key_id": b"c" * 32})
+        insert(tx, IssuerKeyRow, {**LAWFUL[IssuerKeyRow], "key_id": b"d" * 32})
         insert(tx, BatchAnchorRow, {**LAWFUL[BatchAnchorRow], "chain_id": 3})
         third = {
             "id": THIRD_ID,
