@@ -10,7 +10,12 @@ from ledger.core.issuer import IssuerProfile, issuer_id, recovery_commitment
 from ledger.errors import Conflict, KeystoreError, Refused
 from ledger.keystore.backup import decode_backup
 from ledger.keystore.master import MasterKey
-from ledger.services.identity import describe_issuer, issuer_record, signing_issuer
+from ledger.services.identity import (
+    describe_issuer,
+    issuer_record,
+    open_key,
+    signing_issuer,
+)
 from ledger.services.registration import register_issuer
 from ledger.store import chain_txs
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
@@ -52,9 +57,7 @@ def test_the_recovery_key_is_in_the_backup_and_nowhere_else(
         record = issuer_record(tx, bare_school.caller)
         roles = [key.role for key in describe_issuer(tx, bare_school.caller).keys]
         opened = [
-            bare_school.master.open(
-                key.sealed, f"issuer key/{key.role}/".encode() + key.key_id
-            )
+            open_key(key, bare_school.master)
             for key in describe_issuer(tx, bare_school.caller).keys
         ]
     assert record.recovery_commitment == recovery_commitment(address_of(recovery))
