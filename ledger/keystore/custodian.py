@@ -76,6 +76,7 @@ def _recipient(text: str) -> "pyrage.x25519.Recipient":
     try:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError as error:
+        # Not quoted: somebody may have pasted the secret half.
         raise MalformedError(
-            f"{text} is no age recipient, or one of its letters is wrong"
+            "this is no age recipient (age1...), or one of its letters is wrong"
         ) from error

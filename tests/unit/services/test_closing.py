@@ -20,6 +20,7 @@ from ledger.core.issuer import recovery_commitment
 from ledger.core.keys import PublicKey
 from ledger.core.status import StatusBits
 from ledger.errors import (
+    ChainUnavailable,
     Conflict,
     MalformedError,
     NotFound,
