@@ -6,13 +6,22 @@ Results go to stdout (JSON with --json), progress and errors to stderr. Exit cod
 `perdure verify` needs neither database, web server nor web3.
 """
 
-from ledger.cli import closing, credentials, issuing, organisations, running, setting_up
+from ledger.cli import (
+    closing,
+    credentials,
+    importing,
+    issuing,
+    organisations,
+    running,
+    setting_up,
+)
 from ledger.cli.app import app, main
 
 __all__ = [
     "app",
     "closing",
     "credentials",
+    "importing",
     "issuing",
     "main",
     "organisations",

@@ -182,7 +182,27 @@ def _durable(
         issuer_profile=IssuerProfile.from_json(parse_object(issuer.profile)),
         anchors=tuple(anchors),
     )
-    return durable.with_evidence(_evidence(tx, durable, batch, issuer))
+    taken = _evidence(tx, durable, batch, issuer)
+    return durable.with_evidence(
+        taken or _carried_evidence(tx, record, durable, issuer)
+    )
+
+
+def _carried_evidence(
+    tx: Transaction,
+    record: CredentialRecord,
+    durable: DurableCredential,
+    issuer: IssuerRecord,
+) -> Evidence | None:
+    """What an imported file carried, until the worker here takes newer. Raises ProofError."""
+    data = evidence.carried(tx, record.id)
+    if data is None:
+        return None
+    found, home = Evidence.from_json(parse(data)), durable.proof.home
+    facts = found.prove(durable.questions(home.registry, issuer.registry))
+    if facts.anchor != AnchorSlot(home.time, home.block_number):
+        raise ProofError("the evidence in the file is of another anchor")
+    return found
 
 
 def _evidence(

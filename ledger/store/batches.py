@@ -84,6 +84,21 @@ def seal(
     return chain_txs.enqueue(tx, anchor, batch.sealed_at)
 
 
+def adopt(tx: Transaction, batch: Batch) -> Batch:
+    """Note a batch that another ledger sealed, and answer the one of its root that is there.
+
+    Few or none of its members are known here. Raises Conflict if another batch has that root.
+    """
+    tx.add_if_absent(BatchRow, asdict(batch))
+    (row,) = tx.rows(
+        select(BatchRow).where(col(BatchRow.sealed_root) == batch.sealed_root)
+    )
+    found = Batch(**row)
+    if (found.chain_id, found.tree_size) != (batch.chain_id, batch.tree_size):
+        raise Conflict("another batch of this root is here")
+    return found
+
+
 def get(tx: Transaction, batch_id: UUID) -> Batch:
     """A batch. Raises NotFound."""
     row = tx.row(select(BatchRow).where(col(BatchRow.id) == batch_id))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import NotFound
@@ -24,6 +24,7 @@ from ledger.store.tables import (
     CredentialRow,
     EvidenceHeaderRow,
     FinalStatusListRow,
+    HeldCredentialRow,
     IssuerRow,
 )
 
@@ -106,6 +107,49 @@ def left_to(tx: Transaction, chain_id: int, issuer_id: bytes) -> Sequence[UUID]:
         .order_by(col(ClosingRow.organisation_id))
     )
     return [row["organisation_id"] for row in rows]
+
+
+def hold(tx: Transaction, organisation_id: UUID, id: UUID, sealed: bytes) -> bool:
+    """Hold an imported credential back, as ciphertext; answer whether it was new.
+
+    One that is held, or shown, already stays as it is.
+    """
+    shown = tx.scalar(
+        select(func.count()).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.id) == id,
+        )
+    )
+    if shown:
+        return False
+    return tx.add_if_absent(
+        HeldCredentialRow,
+        {"organisation_id": organisation_id, "id": id, "sealed": sealed},
+    )
+
+
+def held(
+    tx: Transaction, organisation_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[tuple[UUID, bytes]]:
+    """At most `limit` credentials that are held back, by id, from behind `after`."""
+    query = select(col(HeldCredentialRow.id), col(HeldCredentialRow.sealed)).where(
+        col(HeldCredentialRow.organisation_id) == organisation_id
+    )
+    if after is not None:
+        query = query.where(col(HeldCredentialRow.id) > after)
+    rows = tx.rows(query.order_by(col(HeldCredentialRow.id)).limit(limit))
+    return [(row["id"], row["sealed"]) for row in rows]
+
+
+def take_held(tx: Transaction, organisation_id: UUID, id: UUID) -> bytes:
+    """Take a credential out of those that are held back, once. Raises NotFound."""
+    mine = {"organisation_id": organisation_id, "id": id}
+    sealed: bytes | None = tx.scalar(
+        select(col(HeldCredentialRow.sealed)).filter_by(**mine)
+    )
+    if sealed is None or tx.change(delete(HeldCredentialRow).filter_by(**mine)) != 1:
+        raise NotFound("no such credential is held back here")
+    return sealed
 
 
 def open_work(tx: Transaction, organisation_id: UUID) -> OpenWork:

@@ -23,6 +23,7 @@ from ledger.store.records import (
 from ledger.store.tables import (
     BatchAnchorRow,
     BatchRow,
+    CarriedEvidenceRow,
     ChainTxRow,
     CredentialRow,
     EvidenceAccreditorRow,
@@ -175,6 +176,21 @@ def header(tx: Transaction, batch_id: UUID, chain_id: int) -> bytes | None:
         select(col(EvidenceHeaderRow.header)).where(
             col(EvidenceHeaderRow.batch_id) == batch_id,
             col(EvidenceHeaderRow.chain_id) == chain_id,
+        )
+    )
+    return found
+
+
+def keep_carried(tx: Transaction, credential_id: UUID, data: bytes) -> None:
+    """Keep the evidence that an imported credential's file carried."""
+    tx.add_if_absent(CarriedEvidenceRow, {"credential_id": credential_id, "data": data})
+
+
+def carried(tx: Transaction, credential_id: UUID) -> bytes | None:
+    """The evidence that an imported credential's file carried; None for all others."""
+    found: bytes | None = tx.scalar(
+        select(col(CarriedEvidenceRow.data)).where(
+            col(CarriedEvidenceRow.credential_id) == credential_id
         )
     )
     return found

@@ -408,6 +408,18 @@ class CredentialCodeRow(_Row, table=True):
     code: str = Field(sa_type=Text, index=True)
 
 
+class CarriedEvidenceRow(_Row, table=True):
+    """The evidence in an imported credential's file, as long as there is no newer one."""
+
+    __tablename__ = "carried_evidence"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("length(data) >= 1", name="data_length"),
+    )
+
+    credential_id: UUID = Field(primary_key=True, foreign_key="credential.id")
+    data: bytes = Field(sa_type=LargeBinary)
+
+
 class ChainTxRow(_Row, table=True):
     """The state machine of the worker; no row breaks it, whoever writes."""
 

@@ -82,6 +82,20 @@ def upgrade() -> None:
             "organisation_id", "id", name=op.f("pk_held_credential")
         ),
     )
+    op.create_table(
+        "carried_evidence",
+        sa.Column("credential_id", sa.Uuid(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "length(data) >= 1", name=op.f("ck_carried_evidence_data_length")
+        ),
+        sa.ForeignKeyConstraint(
+            ["credential_id"],
+            ["credential.id"],
+            name=op.f("fk_carried_evidence_credential_id_credential"),
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name=op.f("pk_carried_evidence")),
+    )
 
 
 def issuer_key() -> sa.Table:
