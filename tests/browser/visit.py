@@ -201,7 +201,8 @@ class Visit:
 
     def axe(self) -> list[str]:
         """What axe finds wrong, in words."""
-        self.page.evaluate(AXE.read_text())
+        if not self.page.evaluate("'axe' in globalThis"):
+            self.page.evaluate(AXE.read_text())
         found = self.page.evaluate(
             "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})",
             list(RULES),
