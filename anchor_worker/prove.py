@@ -108,12 +108,11 @@ class Prover:
     ) -> bool:
         with self._database.read() as tx:
             earliest = evidence.earliest_block(tx, batch.id)
+        if finalized.number < earliest:
+            lag = f"{node.name} lags: block {earliest} is final, it has {finalized.number}"
+            self._later(batch, ChainUnavailable(lag))
+            return False
         try:
-            if finalized.number < earliest:
-                raise ChainUnavailable(
-                    f"{node.name} lags: block {earliest} is final, it has"
-                    f" {finalized.number}"
-                )
             taken = self._take(node, batch, finalized.number)
         except ChainUnavailable as error:
             return self._take_early(node, batch, error)

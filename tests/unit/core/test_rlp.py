@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-import rlp as oracle  # type: ignore[import-untyped]
+import rlp as oracle
 from hypothesis import given, strategies as st
 
 from ledger.core import rlp
