@@ -27,6 +27,7 @@ from ledger.web.pages import (
     certificate,
     documentation,
     home,
+    issuer as issuer_page,
     roster_help,
     verifier,
 )
@@ -85,6 +86,7 @@ def create_app(edges: LedgerEdges) -> FastAPI:
         documentation,
         achievement,
         certificate,
+        issuer_page,
     ):
         app.include_router(pages.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -93,6 +93,7 @@ def _filled(template: str, school: School) -> str:
         "key_id": school.key_id,
         "short_code": ShortCode.of(school.credential or UUID(int=0)).text,
         "issuer": school.issuer,
+        "paper": "statement.json",
         "key": school.signing_key,
         "code": "py-1",
         "version": "1",

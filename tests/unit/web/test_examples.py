@@ -16,6 +16,7 @@ def test_every_example_of_a_request_is_accepted(world: World) -> None:
             "GET /api/v1/credentials/{credential_id}/batch",  # needs a worker
             "DELETE /api/v1/api-keys/{key_id}",  # the key in use: the last test
             "POST /api/v1/organisation/issuer/closing",  # for ever: test_closing.py
+            "GET /issuers/{issuer}/{paper}",  # only a closed issuer has one
         }:
             continue
         fresh = call.name == "POST /api/v1/organisation/issuer"

@@ -43,6 +43,8 @@ ROUTES = {
     "GET /status/{issuer}/{key}": PUBLIC,
     "GET /achievements/{issuer}/{code}/{version}": PUBLIC,
     "GET /c/{short_code}": PUBLIC,
+    "GET /issuers/{issuer}": PUBLIC,
+    "GET /issuers/{issuer}/{paper}": PUBLIC,
     "GET /health": PUBLIC,
 }
 
