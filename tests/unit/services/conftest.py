@@ -23,11 +23,13 @@ from ledger.services.registration import register_issuer
 from ledger.store import issuers
 from ledger.store.database import Database
 from ledger.store.records import Chain
+from tests.unit.services import town as settlement
+from tests.unit.services.town import Town, copy_of, make_town
 
-SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
+SAMPLES = settlement.SAMPLES
+PASSPHRASE = settlement.PASSPHRASE
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 CHAIN = Chain(31337, b"\x01" * 32, ANCHOR_REGISTRY, ISSUER_REGISTRY, test=True)
-PASSPHRASE = "correct horse battery"
 OPENED = 1_700_000_000
 
 
@@ -144,3 +146,19 @@ def school(
         with database.read() as tx:
             caller = operator_of(tx, "riverside")
         yield School(database, caller, master, backups=list(backups))
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A town, made once."""
+    folder = tmp_path_factory.mktemp("town")
+    with closing(Database.upgrade(f"sqlite:///{folder}/town.db")) as database:
+        return make_town(database, folder)
+
+
+@pytest.fixture
+def town(settled: Town, tmp_path: Path) -> Iterator[Town]:
+    """Two schools, a chain in memory and a worker, for one test."""
+    shutil.copy(settled.folder / "town.db", tmp_path / "town.db")
+    with closing(Database.open(f"sqlite:///{tmp_path}/town.db")) as database:
+        yield copy_of(settled, database, tmp_path)

@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from zipfile import ZipFile
 
 import pyrage
@@ -34,33 +30,8 @@ from ledger.services.closing_proof import questions_of, take_proof
 from ledger.services.delivery import FileFormat, deliver
 from ledger.services.status_lists import status_list
 from ledger.store import chain_txs, closings, credentials, issuers
-from ledger.store.database import Database
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
-from tests.unit.services.conftest import PASSPHRASE
-from tests.unit.services.town import CANARIES, Town, make_town
-
-
-@pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    """Made once: registering costs a second of scrypt."""
-    folder = tmp_path_factory.mktemp("town")
-    with closing(Database.upgrade(f"sqlite:///{folder}/town.db")) as database:
-        return make_town(database, folder)
-
-
-@pytest.fixture
-def town(settled: Town, tmp_path: Path) -> Iterator[Town]:
-    from copy import deepcopy  # noqa: PLC0415 - the chain is copied as well
-
-    shutil.copy(settled.folder / "town.db", tmp_path / "town.db")
-    with closing(Database.open(f"sqlite:///{tmp_path}/town.db")) as database:
-        yield replace(
-            settled,
-            database=database,
-            folder=tmp_path,
-            chain=deepcopy(settled.chain),
-            backups=dict(settled.backups),
-        )
+from tests.unit.services.town import CANARIES, PASSPHRASE, Town
 
 
 def closing_acts(town: Town) -> list[ChainTxState]:

@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -48,9 +49,10 @@ from ledger.services.withdrawal import withdraw_credential
 from ledger.store.database import Database
 from ledger.store.records import Chain
 from ledger.verify.networks import Network
-from tests.unit.services.conftest import PASSPHRASE, SAMPLES
 from tests.unit.verify.fakes import deployed_code
 
+SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
+PASSPHRASE = "correct horse battery"
 CHAIN_ID = 31337
 SENDER_KEY = bytes.fromhex("22" * 32)
 SENDER = address_of(SENDER_KEY)
@@ -275,6 +277,18 @@ class Town:
             now=self.now,
             progress=progress,
         )
+
+
+def copy_of(town: Town, database: Database, folder: Path) -> Town:
+    """The same town over a copy of its database; its chain goes on by itself."""
+    return replace(
+        town,
+        database=database,
+        folder=folder,
+        chain=deepcopy(town.chain),
+        backups=dict(town.backups),
+        credentials=list(town.credentials),
+    )
 
 
 def make_town(database: Database, folder: Path) -> Town:
