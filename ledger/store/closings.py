@@ -112,8 +112,10 @@ def left_to(tx: Transaction, chain_id: int, issuer_id: bytes) -> Sequence[UUID]:
 def hold(tx: Transaction, organisation_id: UUID, id: UUID, sealed: bytes) -> bool:
     """Hold an imported credential back, as ciphertext; answer whether it was new.
 
-    One that is held, or shown, already stays as it is.
+    One that is held, or shown, already stays as it is. Raises NotFound for an organisation that
+    does not close.
     """
+    of(tx, organisation_id)
     shown = tx.scalar(
         select(func.count()).where(
             col(CredentialRow.organisation_id) == organisation_id,

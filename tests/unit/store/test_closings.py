@@ -1,6 +1,7 @@
 """Closing in the store: begun once, what is open counted, and evidence that has to be newer."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -231,3 +232,50 @@ def test_proof_and_archive_are_noted(database: Database) -> None:
 
         found = closings.of(tx, school.id)
         assert (found.proof, found.archived_at) == (b"proof", NOW)
+
+
+def test_what_is_held_back_is_taken_out_once(database: Database) -> None:
+    ids = [UUID(int=n) for n in (3, 1, 2)]
+    with database.begin() as tx:
+        school = add_school(tx)
+        begin(tx, school)
+        assert [closings.hold(tx, school.id, each, each.bytes) for each in ids] == [
+            True
+        ] * 3
+        assert not closings.hold(tx, school.id, ids[0], b"something else")
+
+        first = closings.held(tx, school.id, after=None, limit=2)
+        rest = closings.held(tx, school.id, after=first[-1][0], limit=2)
+        assert [*first, *rest] == [(each, each.bytes) for each in sorted(ids)]
+        assert closings.take_held(tx, school.id, ids[0]) == ids[0].bytes
+        with pytest.raises(NotFound):
+            closings.take_held(tx, school.id, ids[0])
+
+
+def test_what_is_shown_already_is_not_held_back_again(database: Database) -> None:
+    with database.begin() as tx:
+        school = add_school(tx)
+        (record,) = issue(tx, school, 1)
+        begin(tx, school)
+        assert not closings.hold(tx, school.id, record.id, b"sealed")
+
+
+def test_a_batch_of_another_ledger_is_known_by_its_root(database: Database) -> None:
+    with database.begin() as tx:
+        school = add_school(tx)
+        batch, _ = batch_of(issue(tx, school, 2))
+        assert batches.adopt(tx, batch) == batch
+        again = replace(batch, id=UUID(int=1), sealed_at=NOW + timedelta(days=1))
+        assert batches.adopt(tx, again) == batch
+    for other in (replace(batch, tree_size=3), replace(batch, chain_id=1)):
+        with pytest.raises(Conflict, match="another batch"), database.begin() as tx:
+            batches.adopt(tx, replace(other, id=UUID(int=2)))
+
+
+def test_evidence_in_a_file_is_kept_as_it_was_first(database: Database) -> None:
+    with database.begin() as tx:
+        (record, other) = issue(tx, add_school(tx), 2)
+        evidence.keep_carried(tx, record.id, b"first")
+        evidence.keep_carried(tx, record.id, b"second")
+        assert evidence.carried(tx, record.id) == b"first"
+        assert evidence.carried(tx, other.id) is None

@@ -74,6 +74,7 @@ TAKE_A_RECORD = {
 #: They touch no tenant's data, or that of all on purpose.
 NOT_OF_A_TENANT = {
     "api_keys.by_secret_hash": "how a caller's organisation becomes known",
+    "batches.adopt": "a batch mixes organisations; it leads to no credential",
     "batches.anchors": "a batch mixes organisations; it leads to no credential",
     "batches.forget_anchor": "the worker",
     "batches.get": "a batch mixes organisations; it leads to no credential",
@@ -98,11 +99,13 @@ NOT_OF_A_TENANT = {
     "credentials.oldest_waiting": "the worker",
     "credentials.waiting": "the worker",
     "evidence.accreditors": "an endorsement is public on chain",
+    "evidence.carried": "headers and trie nodes name nobody",
     "evidence.earliest_block": "the worker",
     "evidence.endorsements": "the worker",
     "evidence.forget": "the worker",
     "evidence.header": "headers and trie nodes name nobody",
     "evidence.keep": "the worker",
+    "evidence.keep_carried": "headers and trie nodes name nobody",
     "evidence.slots": "headers and trie nodes name nobody",
     "evidence.subjects": "the worker",
     "evidence.unproved": "the worker",
@@ -137,6 +140,8 @@ BOUND = {
     if "organisation_id" in inspect.signature(function).parameters
 }
 
+
+HELD = UUID(int=8)
 
 #: They do the same for everybody, and nothing to anybody else.
 ONLY_FOR_ONESELF = {"api_keys.add", "organisations.lock"}
@@ -178,6 +183,7 @@ class Ledger:
         evidence.keep(tx, proved)
         lists = {issuer_key(self.owner).key_id: b"list"}
         closings.begin(tx, Closing(self.owner.id, NOW, None, b"{}", b"[]"), lists)
+        assert closings.hold(tx, self.owner.id, HELD, b"sealed")
 
     def _withdraw(self, tx: Transaction, record: CredentialRecord) -> None:
         credentials.withdraw(tx, self.owner.id, record.id, "mistake", NOW)
@@ -220,10 +226,13 @@ class Ledger:
             "api_keys.touch": {"id": self.key_id, "now": NOW},
             "closings.final_lists": {},
             "closings.has_begun": {},
+            "closings.held": {"after": None, "limit": 9},
+            "closings.hold": {"id": UUID(int=9), "sealed": b"sealed"},
             "closings.keep_proof": {"proof": b"proof"},
             "closings.mark_archived": {"at": NOW},
             "closings.of": {},
             "closings.open_work": {},
+            "closings.take_held": {"id": HELD},
             "credentials.allot_status_indexes": {"count": 1, "entropy": token_bytes},
             "credentials.count": {},
             "credentials.count_earners": {},
