@@ -20,6 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
+#: Tests wait for servers and blocks much of the time: as many at once as there are processors.
+_TOGETHER = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -44,14 +47,20 @@ def python_scripts(root: Path) -> tuple[str, ...]:
 def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[Stage]:
     """All stages of a run, in order."""
     scripts = python_scripts(root)
-    pytest = ("pytest", *pytest_arguments)
-    if quick:
-        pytest = (*pytest, "-m", "not slow and not anvil and not postgres")
+    pytest = ("python", "-m", "pytest", *pytest_arguments)
     # A part of the tests covers a part of the code: only a whole run can be judged.
     judged = not quick and not pytest_arguments
-    tests = ("python", "-m", *pytest)
-    if judged:
-        tests = ("coverage", "run", "-m", *pytest)
+    tests: tuple[tuple[str, ...], ...] = (pytest,)
+    if quick:
+        tests = ((*pytest, "-m", "not slow and not anvil and not postgres"),)
+    elif judged:
+        counted = ("coverage", "run", "-m", "pytest")
+        tests = (
+            ("coverage", "erase"),
+            (*counted, *_TOGETHER, "-m", "not alone"),
+            # What measures time is not disturbed by other tests.
+            (*counted, "-m", "alone"),
+        )
     static = [
         Stage("format", "one layout", (("ruff", "format", "--check", ".", *scripts),)),
         Stage("lint", "no known fault", (("ruff", "check", ".", *scripts),)),
@@ -76,7 +85,7 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
     run = Stage(
         "tests",
         "every level, random order, nothing skipped",
-        ((("coverage", "erase"), tests) if judged else (tests,)),
+        tests,
     )
     coverage = Stage(
         "coverage",

@@ -10,7 +10,7 @@ import pytest
 from tests.browser.nodes import served
 from tests.browser.visit import DROP, Answer, Case, Visit, answering
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 MOST = 300.0  # milliseconds
 TIMES = 5

@@ -102,3 +102,17 @@ def test_only_the_named_stage_runs(
 
     assert stages.main(["--only", "lint"], tmp_path) == 0
     assert "== 1/1 lint" in capsys.readouterr().out
+
+
+def test_what_measures_time_runs_when_nothing_else_does() -> None:
+    (tests,) = [
+        stage
+        for stage in stages.stages(stages.ROOT, quick=False, pytest_arguments=())
+        if stage.name == "tests"
+    ]
+    together, alone = (c for c in tests.commands if "pytest" in c)
+
+    assert "-n" in together
+    assert together[-2:] == ("-m", "not alone")
+    assert "-n" not in alone
+    assert alone[-2:] == ("-m", "alone")
