@@ -170,6 +170,27 @@ def test_the_page_of_a_withdrawn_certificate_says_so_first(world: World) -> None
     assert "wrong person" not in page
 
 
+def test_the_page_of_an_open_issuer_names_nobody(world: World) -> None:
+    client, school = world.client(), world.riverside
+    path = f"/issuers/{school.issuer}"
+
+    page = client.get(path, headers={"Accept": "text/html"})
+    told = client.get(path).json()
+    assert told["name"] == "Riverside School"
+    assert (told["closedAt"], told["files"], told["imported"]) == (None, [], False)
+    assert "Riverside School" in page.text
+    assert "Closed on" not in page.text
+    found = Page(page.text)
+    assert found.inline == []
+    assert found.headings.count(1) == 1
+    for link in found.links:
+        assert client.get(link.partition("#")[0] or path).status_code == 200, link
+    for secret in (school.name, school.email, str(school.credential)):
+        assert secret not in page.text
+    assert client.get(f"{path}/statement.json").status_code == 404
+    assert client.get(f"/issuers/{'0' * 64}").status_code == 404
+
+
 @pytest.mark.parametrize("code", ["1DDZ-BJAD-DH4X", "1DDZ-BJAD-DH4Y", "x", "UUUU"])
 def test_a_code_that_leads_nowhere_is_not_found(world: World, code: str) -> None:
     answer = world.client().get(f"/c/{code}")
