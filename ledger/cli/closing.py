@@ -80,7 +80,7 @@ def issuer_close(
         bool,
         typer.Option(
             "--credentials-only",
-            help="Leave the earners' take-away archives out: a fortieth of the size.",
+            help="Leave the earners' take-away archives out, which are most of its size.",
         ),
     ] = False,
     wait: Annotated[

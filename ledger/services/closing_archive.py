@@ -85,7 +85,7 @@ class ArchiveOrder:
     """What is to be written, and where.
 
     `custodians` None: those named when closing began. `pictures` False leaves the earners'
-    take-away archives out: the credentials alone are a fortieth of the size.
+    take-away archives out, which are most of its size.
     """
 
     out: Path

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from zipfile import ZipFile
 
 import pyrage
@@ -30,8 +33,9 @@ from ledger.services.closing_proof import questions_of, take_proof
 from ledger.services.delivery import FileFormat, deliver
 from ledger.services.status_lists import status_list
 from ledger.store import chain_txs, closings, credentials, issuers
+from ledger.store.database import Database
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
-from tests.unit.services.town import CANARIES, PASSPHRASE, Town
+from tests.unit.services.town import CANARIES, PASSPHRASE, Town, make_town
 
 
 def closing_acts(town: Town) -> list[ChainTxState]:
@@ -563,3 +567,40 @@ def test_the_hash_of_the_statement_is_on_the_chain(town: Town) -> None:
     issuer = registries.issuers[town.reference().issuer_id]
     assert issuer.statement == statement_hash(status.statement)
     assert issuer.closed_for_good
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_whoever_issues_waits_for_whoever_closes(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """On PostgreSQL two transactions run at once: nothing is issued behind the closing."""
+    with closing(Database.open(postgres_url)) as database:
+        town = make_town(database, tmp_path)
+        authorised = town.authorise()
+        refusals: list[str] = []
+
+        def issue() -> None:
+            try:
+                town.issue("late@example.com", "Late")
+            except Refused as refused:
+                refusals.append(str(refused))
+
+        late = threading.Thread(target=issue)
+        with database.begin() as tx:
+            closing_module.begin_closing(
+                tx,
+                town.caller(),
+                authorised,
+                master=town.master,
+                addresses=town.addresses,
+                now=town.now,
+            )
+            late.start()
+            late.join(0.5)
+            assert late.is_alive(), "it did not wait"
+        late.join(10)
+        assert len(refusals) == 1
+
+        town.work()
+        assert town.write().credentials == 3
