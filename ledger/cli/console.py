@@ -60,6 +60,15 @@ def write_file(path: Path, data: bytes) -> None:
         raise MalformedError(f"cannot write {path}: {error.strerror}") from error
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder that its owner alone may read. Raises MalformedError, saying why not."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise MalformedError(f"cannot make {path}: {error.strerror}") from error
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar where a person looks on; silent elsewhere."""

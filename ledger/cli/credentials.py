@@ -1,5 +1,6 @@
 """Issued credentials: listing, downloading, withdrawing, the status list."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,13 @@ from uuid import UUID
 import typer
 
 from ledger.cli.app import AsJson, Org, app, credential
-from ledger.cli.console import complain, progress_bar, show, write_file
+from ledger.cli.console import (
+    complain,
+    make_private_folder,
+    progress_bar,
+    show,
+    write_file,
+)
 from ledger.cli.wiring import (
     addresses_of,
     caller_of,
@@ -133,6 +140,49 @@ def credential_archive(
         },
         as_json,
         f"{out}: {archive.credentials} credentials, {archive.durable} of them durable.",
+    )
+    return 0
+
+
+@credential.command("archives")
+def credential_archives(
+    org_code: Org,
+    out: Annotated[Path, typer.Option(help="The folder to write to; made if needed.")],
+    as_json: AsJson = False,
+) -> int:
+    """Write an archive for every earner, to be handed out: before a school closes, say.
+
+    index.json in the folder says which file is whose. It is about people: the folder is for
+    nobody else to read.
+    """
+    from ledger.services.archives import earner_archives
+
+    settings = settings_from_environment()
+    database = open_database(settings)
+    make_private_folder(out)
+    index: list[dict[str, object]] = []
+    with progress_bar("Drawing") as progress:
+        for number, (email, archive) in enumerate(
+            earner_archives(
+                database,
+                caller_of(database, org_code),
+                addresses=addresses_of(settings),
+                now=now(),
+                progress=progress,
+            ),
+            start=1,
+        ):
+            name = f"{number:06}.zip"
+            write_file(out / name, archive.data)
+            index.append(
+                {"email": email, "file": name, "credentials": archive.credentials}
+            )
+    entries = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+    write_file(out / "index.json", entries.encode())
+    show(
+        {"folder": str(out), "archives": len(index)},
+        as_json,
+        f"{out}: {len(index)} archives; index.json says whose each is.",
     )
     return 0
 

@@ -29,6 +29,9 @@ MEDIA_TYPE: Final = "application/zip"
 #: More than this in one archive, and it would be larger than a verifier reads.
 MAX_CREDENTIALS: Final = 250
 
+_EARNERS_AT_ONCE: Final = 500
+_MANY: Final = 1_000_000
+
 MANIFEST: Final = "manifest.json"
 README: Final = "README.txt"
 VERIFIER: Final = "verifier.html"
@@ -102,6 +105,41 @@ def earner_archive(
             )
         held = [prepare(tx, caller, record) for record in records]
     return pack_archive(caller, held, addresses=addresses, now=now, progress=progress)
+
+
+def earner_archives(
+    database: Database,
+    caller: Caller,
+    *,
+    addresses: Addresses,
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[tuple[str, EarnerArchive]]:
+    """Every earner's e-mail address with all that this earner holds, one in memory at a time.
+
+    Who holds more than MAX_CREDENTIALS gets several archives.
+    """
+    organisation_id = caller.organisation.id
+    with database.read() as tx:
+        total = credentials.count_earners(tx, organisation_id)
+    done, after = 0, ""
+    while True:
+        with database.read() as tx:
+            emails = credentials.earners(
+                tx, organisation_id, after=after, limit=_EARNERS_AT_ONCE
+            )
+        for email in emails:
+            with database.read() as tx:
+                records = credentials.of_earner(tx, organisation_id, email, limit=_MANY)
+                held = [prepare(tx, caller, record) for record in records]
+            for start in range(0, len(held), MAX_CREDENTIALS):
+                some = held[start : start + MAX_CREDENTIALS]
+                yield email, pack_archive(caller, some, addresses=addresses, now=now)
+            done += 1
+            progress(done, total)
+        if len(emails) < _EARNERS_AT_ONCE:
+            return
+        after = emails[-1]
 
 
 def pack_archive(

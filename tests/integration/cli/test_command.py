@@ -131,6 +131,15 @@ def take_away(
         "--out", taken, "--json",
     )  # fmt: skip
     assert (written.json["credentials"], written.json["durable"]) == (1, 1)
+    folder = tmp_path / "all"
+    all_of_them = school(
+        "credential", "archives", "--org", "riverside", "--out", str(folder), "--json"
+    )
+    index = json.loads((folder / "index.json").read_text())
+    assert all_of_them.json["archives"] == len(index) == 2
+    (mine,) = (entry for entry in index if entry["email"] == "amina@example.com")
+    assert (folder / mine["file"]).read_bytes() == Path(taken).read_bytes()
+    assert folder.stat().st_mode & 0o077 == 0
     trust = str(tmp_path / "trust.json")
     checked = school("verify", taken, *arguments, "--trust", trust)
     return [

@@ -16,6 +16,7 @@ from ledger.services.archives import (
     EarnerArchive,
     archive_of_credential,
     earner_archive,
+    earner_archives,
 )
 from ledger.services.withdrawal import withdraw_credential
 from ledger.store import credentials
@@ -64,6 +65,41 @@ def test_every_form_of_every_credential_is_in_it_and_is_the_same(
     assert len(forms) == 8
     assert all(isinstance(form, DurableCredential) for form in forms.values())
     assert len({form.credential.id for form in forms.values()}) == 2  # type: ignore[union-attr]
+
+
+def test_every_earner_has_an_archive_as_if_asked_for_alone(
+    graduate: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_EARNERS_AT_ONCE", 1)
+    told: list[tuple[int, int]] = []
+
+    made = list(
+        earner_archives(
+            graduate.database,
+            graduate.caller,
+            addresses=graduate.addresses,
+            now=NOW,
+            progress=lambda done, total: told.append((done, total)),
+        )
+    )
+
+    other = "somebody.else@example.com"
+    assert made == [(e, archive_of(graduate, e)) for e in (EMAIL, other)]
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_who_holds_very_much_gets_several(
+    graduate: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MAX_CREDENTIALS", 1)
+    made = list(
+        earner_archives(
+            graduate.database, graduate.caller, addresses=graduate.addresses, now=NOW
+        )
+    )
+
+    assert [email for email, _ in made].count(EMAIL) == 2
+    assert {archive.credentials for _, archive in made} == {1}
 
 
 def test_nothing_of_anybody_else_is_in_it(graduate: School) -> None:
