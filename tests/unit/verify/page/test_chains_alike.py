@@ -198,6 +198,13 @@ def issuer_endorsed(case: Case) -> None:
 
 
 @act
+def issuer_endorsed_at_another_registry(case: Case) -> None:
+    case.endorse()
+    elsewhere = Trusted(replace(ACCREDITOR, registry=OTHER), "Skills Board")
+    case.trust = TrustList("Admissions", accreditors=(elsewhere,))
+
+
+@act
 def issuer_endorsed_a_second_late(case: Case) -> None:
     case.endorse(opened=T + 1)
 

@@ -118,6 +118,63 @@ FILES: dict[str, bytes] = {
 }
 
 
+CREDENTIAL = b'<o:credential>{"a":1}</o:credential>'
+SVG_FILES: dict[str, bytes] = {
+    "the smallest": SVG + CREDENTIAL + b"</svg>",
+    "a byte order mark": b"\xef\xbb\xbf" + SVG + CREDENTIAL + b"</svg>\n",
+    "a declaration": b"<?xml version='1.0' encoding='UTF-8' standalone='no' ?>"
+    + SVG
+    + CREDENTIAL
+    + b"</svg>",
+    "a declaration of another encoding": b'<?xml version="1.0" encoding="latin1"?>'
+    + SVG,
+    "a declaration behind a blank": b' <?xml version="1.0"?>' + SVG + b"</svg>",
+    "a declaration without a version": b'<?xml encoding="utf-8"?>' + SVG + b"</svg>",
+    "a document type": b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x">'
+    + SVG
+    + CREDENTIAL
+    + b"</svg>",
+    "a document type with a tab in its name": b'<!DOCTYPE svg PUBLIC "\t" "x">' + SVG,
+    "an entity of a type that is not loaded": b'<!DOCTYPE svg SYSTEM "x">'
+    + SVG
+    + b"<o:credential verify='&a;b'/></svg>",
+    "that, standing alone": b'<?xml version="1.0" standalone="yes"?>'
+    + b'<!DOCTYPE svg SYSTEM "x">'
+    + SVG
+    + b"<o:credential verify='&a;b'/></svg>",
+    "an entity of nobody": SVG + b"<o:credential verify='&a;b'/></svg>",
+    "another namespace": SVG.replace(b"purl", b"Purl") + CREDENTIAL + b"</svg>",
+    "a namespace with a brace": SVG[:-1] + b' xmlns:p="a}b"><p:x/></svg>',
+    "a namespace with references": SVG.replace(b"purl", b"p&#117;rl")
+    + CREDENTIAL
+    + b"</svg>",
+    "no namespace": SVG + b'<g xmlns="">' + CREDENTIAL + b"</g></svg>",
+    "a prefix without a namespace": SVG + b'<g xmlns:o=""/></svg>',
+    "a prefix of nobody": SVG + b"<p:g/></svg>",
+    "the prefix xml": SVG + b"<xml:g xml:lang='en'/></svg>",
+    "the prefix xmlns": SVG + b"<g xmlns:xmlns='a'/></svg>",
+    "the prefix xml for another": SVG + b"<g xmlns:xml='a'/></svg>",
+    "two attributes of one meaning": SVG
+    + b"<g xmlns:p='a' xmlns:q='a' p:x='' q:x=''/></svg>",
+    "two colons": SVG + b"<a:b:c/></svg>",
+    "letters of all scripts": SVG
+    + "<\u00e9\u4e2d\u05d0\u00b7 \u0915\u093f='\u2028'/>".encode()
+    + CREDENTIAL
+    + b"</svg>",
+    "a digit first": SVG + b"<1/></svg>",
+    "a letter of another plane": SVG + "<\U00010000/></svg>".encode(),
+    "twice": SVG + CREDENTIAL * 2 + b"</svg>",
+    "stated twice": SVG + b"<o:credential verify='a'>b</o:credential></svg>",
+    "a comment inside": SVG + b"<o:credential>{<!-- -->}</o:credential></svg>",
+    "dashes in a comment": SVG + b"<!-- -- --></svg>",
+    "an instruction that is none": SVG + b"<?XmL a?></svg>",
+    "the end of CDATA in a text": SVG + b"]]></svg>",
+    "line breaks": SVG + b"<o:credential>\r\n{}\r</o:credential></svg>",
+    "something behind": SVG + CREDENTIAL + b"</svg><svg/>",
+    "cut inside a letter": SVG + CREDENTIAL + b"</svg>\xc3",
+}
+
+
 def question_about(data: bytes) -> Question:
     folder = VECTORS / "evidence"
     return Question(
@@ -146,9 +203,23 @@ def test_a_hostile_file_gets_the_same_answer(name: str) -> None:
     assert differences(expected, page_answers()[name].answer) == []
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_is_answered_soon(name: str) -> None:
-    assert page_answers()[name].milliseconds < 4_000
+@pytest.mark.alone
+def test_a_hostile_file_is_answered_soon() -> None:
+    slow = {
+        name: timed.milliseconds
+        for name, timed in page_answers().items()
+        if timed.milliseconds > 2_000
+    }
+
+    assert slow == {}
+
+
+def test_an_svg_of_every_form_gets_the_same_answer() -> None:
+    questions = [question_about(data) for data in SVG_FILES.values()]
+    for name, question, timed in zip(
+        SVG_FILES, questions, by_page(questions), strict=True
+    ):
+        assert differences(by_python(question), timed.answer) == [], name
 
 
 # ---------------------------------------------------------------- changes by chance

@@ -106,6 +106,7 @@ def test_a_difference_would_be_seen() -> None:
     assert differences(expected, Answer((), expected.exit_code))
 
 
+@pytest.mark.alone
 def test_the_answers_take_no_time_that_a_person_would_notice() -> None:
     timed = [*page_answers().values(), *page_reports().values()]
 
