@@ -36,12 +36,21 @@ export async function canonicalise(document: JsonObject): Promise<Uint8Array> {
       },
     });
   } catch (error) {
-    if (error instanceof MalformedError || !(error instanceof Error)) throw error;
-    throw new MalformedError(`not JSON-LD: ${cut(error.message, 200)}`);
+    throw refusal(error);
   }
   // The standard sorts by code points, the library by UTF-16 units.
   const lines = text.split("\n").slice(0, -1).sort(byCodePoint);
   return encodeText(lines.map((line) => `${line}\n`).join(""));
+}
+
+/** What a failure says of the document; one that says nothing of it is no verdict on it. */
+function refusal(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name.startsWith("jsonld.")) return new MalformedError(`not JSON-LD: ${cut(error.message, 200)}`);
+  if (error.message.startsWith("Maximum deep iterations")) {
+    return new MalformedError("blank nodes that cannot be told apart with bounded work");
+  }
+  return error;
 }
 
 async function load(url: string): Promise<RemoteDocument> {
