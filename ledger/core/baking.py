@@ -264,6 +264,9 @@ class _Survey:
 
 def _survey(image: bytes) -> _Survey:
     _check_size(image)
+    # The parser would take it for UTF-16, whatever it is told; every other reader would not.
+    if image.startswith(b"<\0"):
+        raise MalformedError("the SVG is not well-formed, or not safe to read")
     survey = _Survey(image, lambda: 0)
     parser = DefusedXMLParser(target=survey, encoding="utf-8")
     expat = parser.parser

@@ -12,6 +12,7 @@ from openbadgeslib.ob3 import OB3Verifier
 
 from ledger.core import baking
 from ledger.core.baking import bake_png, bake_svg, extract
+from ledger.core.canonical import parse_object
 from ledger.errors import MalformedError
 
 PUBLISHED = Path(__file__).parents[2] / "vectors" / "published" / "1edtech" / "ob30"
@@ -156,6 +157,13 @@ def test_an_image_of_another_kind_is_refused(
     for image in (b"", b"GIF89a", b"{}", b"<html/>", SVG if bake is bake_png else PNG):
         with pytest.raises(MalformedError):
             bake(image, CREDENTIAL)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_an_svg_in_another_encoding_is_none(encoding: str) -> None:
+    drawn = bake_svg(SVG, CREDENTIAL).decode().encode(encoding)
+    with pytest.raises(MalformedError):
+        parse_object(extract(drawn))
 
 
 def test_a_prefix_that_means_something_else_is_refused() -> None:

@@ -58,6 +58,9 @@ BOMB = archive(a_json=bytes(2 * MIB))
 FILES: dict[str, bytes] = {
     "nothing": b"",
     "a zero": b"\0",
+    "an svg in utf-16-le": (SVG + b"</svg>").decode().encode("utf-16-le"),
+    "an svg in utf-16-be": (SVG + b"</svg>").decode().encode("utf-16-be"),
+    "an svg in utf-16": (SVG + b"</svg>").decode().encode("utf-16"),
     "deep lists": b"[" * 500_000,
     "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "closed before it opens": b"]" * 100 + b"[" * 100,
