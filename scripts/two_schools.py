@@ -172,11 +172,10 @@ def prepare(folder: Path, tell: Callable[[str], None]) -> Scene:
     (state / "passphrase").write_text(_PASSPHRASE)
     ledger = Ledger({**_environment(), **settings_of(state, chain)})
     scene = Scene(folder, chain, ledger, other, pretender, tell)
-    try:
+    with ExitStack() as unless_all_is_well:
+        unless_all_is_well.callback(scene.close)
         _play(scene)
-    except BaseException:
-        scene.close()
-        raise
+        unless_all_is_well.pop_all()
     return scene
 
 

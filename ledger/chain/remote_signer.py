@@ -5,33 +5,20 @@ Nothing that comes back is taken on trust: it has to be the very transaction tha
 for, signed by the very account. Who could change a field of it could spend the account.
 """
 
-from binascii import Error as HexError
 from typing import Final
 
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from eth_utils.exceptions import ValidationError
-from hexbytes import HexBytes
-from rlp.exceptions import RLPException
-
 from ledger.chain.json_rpc import TRANSPORT, JsonRpc
-from ledger.chain.sender import SignedTransaction, SigningRules, TransactionFields
+from ledger.chain.sender import (
+    SignedTransaction,
+    SigningRules,
+    TransactionFields,
+    read_signed,
+)
 from ledger.core.canonical import Json
 from ledger.core.keys import keccak256
-from ledger.errors import KeystoreError
+from ledger.errors import KeystoreError, MalformedError
 
 _MAX_DETAIL: Final = 200
-_TYPE: Final = 2
-
-# What eth-account raises for bytes that are no signed EIP-1559 transaction.
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    HexError,
-    RLPException,
-    ValidationError,
-)
 
 
 class RemoteSigner:
@@ -80,26 +67,9 @@ class RemoteSigner:
 
     def _is_what_was_asked(self, raw: bytes, fields: TransactionFields) -> bool:
         try:
-            found = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-            signer = Account.recover_transaction(raw)
-        except _UNREADABLE:
+            return read_signed(raw) == (self._address, fields)
+        except MalformedError:
             return False
-        asked = {
-            "type": _TYPE,
-            "chainId": fields.chain_id,
-            "nonce": fields.nonce,
-            "value": fields.value,
-            "gas": fields.gas,
-            "maxPriorityFeePerGas": fields.tip,
-            "maxFeePerGas": fields.fee_cap,
-        }
-        return (
-            signer.lower() == self._address
-            and all(found.get(name) == value for name, value in asked.items())
-            and bytes(HexBytes(found["to"])).hex() == fields.to[2:]
-            and bytes(HexBytes(found["data"])) == fields.data
-            and not found.get("accessList")
-        )
 
 
 def _described(address: str, fields: TransactionFields) -> Json:

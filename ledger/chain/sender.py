@@ -1,14 +1,29 @@
 """Signing the ledger's own transactions: what the paying account may sign, and nothing else."""
 
+from binascii import Error as HexError
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.address import to_checksum_address
+from eth_utils.exceptions import ValidationError
+from hexbytes import HexBytes
+from rlp.exceptions import RLPException
 
 from ledger.chain.accounts import address_of
-from ledger.errors import KeystoreError
+from ledger.errors import KeystoreError, MalformedError
+
+# What eth-account raises for bytes that are no signed EIP-1559 transaction.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    HexError,
+    RLPException,
+    ValidationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,31 @@ class Signer(Protocol):
     def sign(self, fields: TransactionFields) -> SignedTransaction:
         """Sign, after the signer's own checks."""
         ...
+
+
+def read_signed(raw: bytes) -> tuple[str, TransactionFields]:
+    """Who signed these bytes, and what. Raises MalformedError for any but an EIP-1559 transaction.
+
+    An access list is none that the ledger asks for, so it is refused.
+    """
+    try:
+        found = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        sender = Account.recover_transaction(raw).lower()
+        fields = TransactionFields(
+            chain_id=found["chainId"],
+            nonce=found["nonce"],
+            to=f"0x{bytes(HexBytes(found['to'])).hex()}",
+            data=bytes(HexBytes(found["data"])),
+            gas=found["gas"],
+            tip=found["maxPriorityFeePerGas"],
+            fee_cap=found["maxFeePerGas"],
+            value=found["value"],
+        )
+    except _UNREADABLE as error:
+        raise MalformedError("no signed EIP-1559 transaction") from error
+    if found.get("accessList"):
+        raise MalformedError("a transaction with an access list")
+    return sender, fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,24 +122,28 @@ def earner_archives(
     organisation_id = caller.organisation.id
     with database.read() as tx:
         total = credentials.count_earners(tx, organisation_id)
-    done, after = 0, ""
+    for done, email in enumerate(all_earners(database, organisation_id), 1):
+        with database.read() as tx:
+            records = credentials.of_earner(tx, organisation_id, email, limit=_MANY)
+            held = [prepare(tx, caller, record) for record in records]
+        for start in range(0, len(held), MAX_CREDENTIALS):
+            some = held[start : start + MAX_CREDENTIALS]
+            yield email, pack_archive(caller, some, addresses=addresses, now=now)
+        progress(done, total)
+
+
+def all_earners(database: Database, organisation_id: UUID) -> Iterator[str]:
+    """Every e-mail address that an organisation issued to, in order; a few in memory at a time."""
+    after = ""
     while True:
         with database.read() as tx:
-            emails = credentials.earners(
+            some = credentials.earners(
                 tx, organisation_id, after=after, limit=_EARNERS_AT_ONCE
             )
-        for email in emails:
-            with database.read() as tx:
-                records = credentials.of_earner(tx, organisation_id, email, limit=_MANY)
-                held = [prepare(tx, caller, record) for record in records]
-            for start in range(0, len(held), MAX_CREDENTIALS):
-                some = held[start : start + MAX_CREDENTIALS]
-                yield email, pack_archive(caller, some, addresses=addresses, now=now)
-            done += 1
-            progress(done, total)
-        if len(emails) < _EARNERS_AT_ONCE:
+        yield from some
+        if len(some) < _EARNERS_AT_ONCE:
             return
-        after = emails[-1]
+        after = some[-1]
 
 
 def pack_archive(

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -50,7 +51,12 @@ from ledger.errors import MalformedError, ProofError, Refused
 from ledger.keystore.custodian import seal
 from ledger.services import closing_papers
 from ledger.services.addresses import Addresses
-from ledger.services.archives import MAX_CREDENTIALS, pack_archive, verifier_page
+from ledger.services.archives import (
+    MAX_CREDENTIALS,
+    all_earners,
+    pack_archive,
+    verifier_page,
+)
 from ledger.services.closing import Stage, closing_status
 from ledger.services.closing_parts import PartsFolder
 from ledger.services.closing_proof import public_record, questions_of, take_proof
@@ -63,7 +69,6 @@ from ledger.store.records import Closing, CredentialRecord, IssuerRecord
 from ledger.verify.checkpoints import Checkpoint, encode_checkpoints
 from ledger.verify.networks import Network, encode_networks
 
-_EARNERS_AT_ONCE: Final = 500
 _MANY: Final = 1_000_000
 _DAY: Final = 86_400
 
@@ -284,7 +289,8 @@ class _Writing:
         number, done = folder.done
         contents = _Part()
         progress(done, self._total)
-        for email in self._earners_behind(done):
+        earners = all_earners(self._database, self._record.organisation_id)
+        for email in islice(earners, done, None):
             contents.add(self._earner(email, done))
             done += 1
             if contents.size >= PART_BYTES:
@@ -310,24 +316,6 @@ class _Writing:
         ):
             digest.update(len(piece).to_bytes(8, "big") + piece)
         return digest.hexdigest()
-
-    def _earners_behind(self, done: int) -> Iterator[str]:
-        after, seen = "", 0
-        while True:
-            with self._database.read() as tx:
-                some = credentials.earners(
-                    tx,
-                    self._record.organisation_id,
-                    after=after,
-                    limit=_EARNERS_AT_ONCE,
-                )
-            for email in some:
-                if seen >= done:
-                    yield email
-                seen += 1
-            if len(some) < _EARNERS_AT_ONCE:
-                return
-            after = some[-1]
 
     def _earner(
         self, email: str, number: int

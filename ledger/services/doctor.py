@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
-
 from ledger.chain.node import ChainNode, check_chain
 from ledger.chain.registry import AnchorRegistry
+from ledger.chain.sender import read_signed
 from ledger.core.credential import SignedCredential
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
@@ -290,19 +287,11 @@ def _problem_of(row: ChainTx, attempt: Attempt) -> str | None:
     if keccak256(attempt.raw) != attempt.hash:
         return "an attempt's hash is not that of its bytes"
     try:
-        fields = TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict()
-        sender = Account.recover_transaction(attempt.raw).lower()
-    except (ValueError, TypeError) as error:
-        return f"an attempt's bytes cannot be read: {error}"
+        sender, fields = read_signed(attempt.raw)
+    except MalformedError as error:
+        return f"an attempt's bytes are {error}"
     expected = (row.sender, row.chain_id, row.nonce, row.to, row.data)
-    found = (
-        sender,
-        fields["chainId"],
-        fields["nonce"],
-        f"0x{bytes(HexBytes(fields['to'])).hex()}",
-        bytes(HexBytes(fields["data"])),
-    )
-    if found != expected:
+    if (sender, fields.chain_id, fields.nonce, fields.to, fields.data) != expected:
         return "an attempt is of another sender, chain, nonce or payload"
     return None
 

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from ledger.chain.memory import MemoryChain
+from ledger.core.keys import keccak256
 from ledger.services.doctor import Diagnosis, examine, to_lines
 from ledger.store.database import Database
 from tests.unit.anchor_worker.worlds import MAX_FEE, World
@@ -161,6 +162,22 @@ def test_a_leaf_is_computed_again_from_the_bytes(world: World) -> None:
     codes = [finding.code for finding in look(world, contents=True).findings]
 
     assert codes == ["credential.leaf"] * 6
+
+
+@pytest.mark.parametrize("raw", [b"\x02\xc0", b"\x02\xc0\xff\xee", b"", b"\x01\xc0"])
+def test_bytes_that_are_no_transaction_are_found_and_end_nothing(
+    world: World, raw: bytes
+) -> None:
+    """Also where their hash is right, as after a fault of our own."""
+    hashed, shown = keccak256(raw).hex(), raw.hex()
+    sql(
+        f"UPDATE attempt SET raw = x'{shown}', hash = x'{hashed}'"  # noqa: S608 - hex digits
+        " WHERE hash = (SELECT min(hash) FROM attempt)"
+    )(world)
+    (finding,) = look(world).findings
+
+    assert finding.code == "transaction.bytes"
+    assert finding.detail == "an attempt's bytes are no signed EIP-1559 transaction"
 
 
 def test_what_waits_is_no_broken_promise(world: World) -> None:
