@@ -6,7 +6,6 @@ the database fails, 78 the configuration is missing something or contradicts the
 """
 
 import argparse
-import json
 import logging
 import os
 import resource
@@ -54,6 +53,7 @@ from ledger.store import chains
 from ledger.store.database import Database
 from ledger.store.records import Chain, ChainTxState, WorkerReport
 from ledger.verify.trust import parse_trust_list
+from ledger.watch.logs import log_to
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
 
@@ -66,12 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # A core dump would hold the sender's private key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _log_to_stderr()
+    settings = Settings.from_environment()
+    log_to(sys.stderr, settings.secrets)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        return _run(options, Settings.from_environment(), stop)
+        return _run(options, settings, stop)
     except (SettingError, KeystoreError, Conflict) as error:
         _log.critical("%s", error)
         return CONFIGURATION
@@ -91,7 +92,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
     signer = _signer(settings, chain, max_fee)
     with (
         closing(Database.open(settings.database_url)) as database,
-        _progress() as observe,
+        _progress(settings.secrets) as observe,
     ):
         with database.begin() as tx:
             chains.record(tx, chain)
@@ -318,36 +319,9 @@ def _gwei(text: str) -> Decimal:
 
 # -------------------------------------------------------------------- logs and progress
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line: whatever a value holds, it cannot begin a new line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        entry |= {
-            name: each for name, each in vars(record).items() if name not in _PLAIN
-        }
-        return json.dumps(entry, default=str)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    # Ours alone: what libraries log may hold addresses with access keys in them.
-    _log.handlers = [handler]
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
-
 
 @contextmanager
-def _progress() -> Iterator[Callable[[WorkerReport], None]]:
+def _progress(hidden: Sequence[str]) -> Iterator[Callable[[WorkerReport], None]]:
     """A bar for a person in front of a terminal; nothing in a log file."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -372,9 +346,9 @@ def _progress() -> Iterator[Callable[[WorkerReport], None]]:
             )
 
         # Now that rich stands before stderr: a log line goes above the bar, not through it.
-        _log_to_stderr()
+        log_to(sys.stderr, hidden)
         yield observe
-    _log_to_stderr()
+    log_to(sys.stderr, hidden)
 
 
 if __name__ == "__main__":

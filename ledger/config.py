@@ -7,11 +7,11 @@ Every message names the variable, says what it is for, and shows a value that wo
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ledger.errors import MalformedError, SettingError
 from ledger.keystore.master import MasterKey
@@ -24,6 +24,8 @@ from ledger.verify.networks import (
     parse_networks,
 )
 
+#: A part of an address's path of this length or more is taken for an access key.
+_KEY = 16
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 
 
@@ -181,6 +183,21 @@ class Settings:
             raise _wrong(SENDER_ADDRESS, "an address is 0x and 40 hexadecimal digits")
         return address
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown of the addresses that are set: passwords, and paths with keys.
+
+        Raises nothing: it is asked for before anything else is checked.
+        """
+        set_up = (DATABASE_URL, RPC_URLS, SENDER_URL)
+        texts = [self.environ.get(variable.name, "") for variable in set_up]
+        return tuple(
+            secret
+            for text in texts
+            for url in text.split(",")
+            for secret in _secrets(url.strip())
+        )
+
     def master_key(self) -> MasterKey:
         """Open the master key. Raises SettingError, or KeystoreError if the file is no good."""
         return MasterKey.from_file(self.master_key_file)
@@ -197,6 +214,21 @@ class Settings:
                 f" Example: {variable.name}={variable.example}"
             )
         return value
+
+
+def _secrets(url: str) -> Iterator[str]:
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        return
+    if address.password:
+        yield address.password
+        yield unquote(address.password)
+    if address.scheme in {"http", "https"}:
+        yield address.path.strip("/")
+        yield address.query
+        # A key in the path is one of its parts; an ordinary word is one as well.
+        yield from (part for part in address.path.split("/") if len(part) >= _KEY)
 
 
 def _check_url(url: str, variable: Variable) -> None:

@@ -78,6 +78,7 @@ def serve(
     """Serve the HTTP API and the public pages."""
     import resource
 
+    from ledger.watch.logs import log_to
     from ledger.web.app import create_app
     from ledger.web.edges import LedgerEdges, rpc_readers
     from ledger.web.server import run
@@ -85,6 +86,7 @@ def serve(
     # A core dump would hold the master key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings_from_environment()
+    log_to(sys.stderr, settings.secrets)
     database = open_database(settings)
     chain = served_chain(settings, database)
     edges = LedgerEdges(

@@ -32,8 +32,8 @@ from ledger.errors import (
     SettingError,
     StoreError,
 )
+from ledger.watch.redaction import redact
 from ledger.web.envelope import request_id, secure
-from ledger.web.redaction import redact
 from ledger.web.rendering import render
 
 MEDIA_TYPE: Final = "application/problem+json"

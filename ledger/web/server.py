@@ -5,8 +5,6 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from ledger.web.logs import log_config
-
 #: What is being answered may finish before a stop; seconds.
 _GRACE: Final = 10
 
@@ -21,7 +19,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
         app,
         host=host,
         port=port,
-        log_config=log_config(),
+        log_config=None,  # ledger.watch.logs has set it up
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -147,3 +147,23 @@ def test_the_process_environment_is_the_default(
 
 def test_repr_shows_no_value() -> None:
     assert repr(settings(DATABASE_URL="postgresql://u:secret@h/d")) == "Settings()"
+
+
+def test_what_must_not_be_shown_of_addresses_is_known_before_they_are_checked() -> None:
+    settings = Settings(
+        {
+            "PERDURE_DATABASE_URL": "postgresql://perdure:p%40ss-word@db/perdure",
+            "PERDURE_RPC_URLS": "https://a.example/v2/0123456789abcdef,"
+            " https://x:other-one@b.example/?key=third-one",
+            "PERDURE_SENDER_URL": "http://[broken",
+        }
+    )
+
+    assert {
+        "p%40ss-word",
+        "p@ss-word",
+        "0123456789abcdef",
+        "other-one",
+        "key=third-one",
+    } <= set(settings.secrets)
+    assert "perdure" not in settings.secrets

@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys
 from ledger.store.database import Database
+from ledger.watch.logs import log_to
 from ledger.web.server import run
 from tests.unit.web.world import World
+log_to(sys.stderr)
 run(World.over(Database.open(sys.argv[1]), {}).app, "127.0.0.1", int(sys.argv[2]))
 """
 

@@ -1,6 +1,7 @@
-import json
 import logging
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from anchor_worker.__main__ import (
     USAGE,
     _accreditors,
-    _JsonLines,
     _parser,
     _progress,
 )
@@ -18,26 +18,6 @@ from ledger.store.records import Chain, ChainTxState, WorkerReport
 from ledger.verify.trust import Trusted, TrustList, encode_trust_list
 
 DEFAULTS = _parser().parse_args([])
-
-
-def entry(message: str, *arguments: object, **extra: object) -> str:
-    record = logging.LogRecord(
-        "anchor_worker.x", logging.INFO, "", 1, message, arguments, None
-    )
-    vars(record).update(extra)
-    return _JsonLines().format(record)
-
-
-def test_whatever_a_value_holds_it_stays_one_line_of_json() -> None:
-    line = entry("said %s", 'a\r\n{"event": "forged"}', hash="ab", nonce=3)
-
-    assert "\n" not in line
-    assert "\r" not in line
-    parsed = json.loads(line)
-    assert parsed["event"] == 'said a\r\n{"event": "forged"}'
-    assert (parsed["level"], parsed["logger"]) == ("info", "anchor_worker.x")
-    assert (parsed["hash"], parsed["nonce"]) == ("ab", 3)
-    assert parsed["time"].endswith("+00:00")
 
 
 def test_defaults_are_a_batch_every_ten_minutes_and_a_ceiling() -> None:
@@ -97,20 +77,27 @@ REPORT = WorkerReport(
 def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handlers = logging.getLogger("anchor_worker").handlers
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    for hooked, hook in (
+        (sys, "excepthook"),
+        (threading, "excepthook"),
+        (warnings, "showwarning"),
+    ):
+        monkeypatch.setattr(hooked, hook, getattr(hooked, hook))
     try:
-        with _progress() as observe:
+        with _progress([]) as observe:
             observe(REPORT)
         assert capsys.readouterr().err == ""
 
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "120")
-        with _progress() as observe:
+        with _progress([]) as observe:
             observe(REPORT)
             sys.stderr.flush()
         shown = capsys.readouterr().err
     finally:
-        logging.getLogger("anchor_worker").handlers = handlers
+        root.handlers, root.level = handlers, level
     assert "1/7" in shown
     assert "4 credentials wait" in shown
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.web.logs import JsonFormatter
+from ledger.watch.logs import JsonFormatter
 from tests.unit.web.operations import calls, document_of
 from tests.unit.web.world import PASSPHRASE, World
 
@@ -29,7 +29,7 @@ def log() -> Iterator[io.StringIO]:
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(JsonFormatter())
-    # The test's own client logs whole addresses; it is no part of the server.
+    # The test's own client is no part of the server.
     handler.addFilter(lambda record: not record.name.startswith("httpx"))
     root = logging.getLogger()
     level = root.level
@@ -100,31 +100,6 @@ def test_an_unexpected_failure_tells_its_id_and_not_its_text(
         assert NAME not in text
         assert EMAIL not in text
     assert f'"request": "{problem["id"]}"' in log.getvalue()
-
-
-def test_a_failure_is_logged_as_types_and_places() -> None:
-    def look_up() -> None:
-        try:
-            int(EMAIL)
-        except ValueError as error:
-            raise RuntimeError(NAME) from error
-
-    with pytest.raises(RuntimeError) as failure:
-        look_up()
-    error = (failure.type, failure.value, failure.tb)
-    record = logging.LogRecord("x", logging.ERROR, "f", 1, "it failed", None, error)
-
-    line = json.loads(JsonFormatter().format(record))
-
-    assert line["error"]["types"] == ["RuntimeError", "ValueError"]
-    assert "test_logs.py" in line["error"]["frames"][-1]
-    assert NAME not in str(line)
-
-
-def test_a_line_break_in_a_text_forges_no_line() -> None:
-    record = logging.LogRecord("x", logging.INFO, "f", 1, "a\r\n{}\u2028", None, None)
-
-    assert len(JsonFormatter().format(record).splitlines()) == 1
 
 
 def _secrets(world: World) -> list[str]:

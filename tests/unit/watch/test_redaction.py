@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from ledger.web.redaction import redact
+from ledger.watch.redaction import redact
 
 
 @given(
