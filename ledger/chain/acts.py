@@ -206,8 +206,20 @@ def known_calls(anchors: str, issuers: str) -> Mapping[str, frozenset[bytes]]:
     }
 
 
+def kind_of(data: bytes) -> ActKind | None:
+    """Which act calldata carries; None if it is none of ours."""
+    return _KINDS.get(data[:4])
+
+
 def _selector(call: str) -> bytes:
     return keccak256(call.encode())[:4]
+
+
+_KINDS = {
+    _selector(_ANCHOR): ActKind.ANCHOR,
+    _selector(_REGISTER): ActKind.REGISTER,
+    **{_selector(form.call): kind for kind, form in FORMS.items()},
+}
 
 
 def anchor(registry: str, root: bytes) -> Act:

@@ -4,6 +4,7 @@ One JSON-RPC address over HTTP, through web3's transport: a request is made once
 Names an address by host and port: its path often is an access key.
 """
 
+import re
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ from ledger.errors import MalformedError, SettingError
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 10
 _MAX_ANSWER = 4_000_000
-_MAX_BRACKETS = 10_000
+_MAX_DEPTH = 100
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]')
 
 #: All that the transport and web3 raise for a server that is away or talks nonsense.
 TRANSPORT: Final = (
@@ -65,9 +67,9 @@ class JsonRpc(HTTPProvider):
         if len(raw) > _MAX_ANSWER:
             raise MalformedError(f"an answer of {len(raw)} bytes")
         # eth-account's libraries raise Python's recursion limit so far that a deeply nested
-        # answer ends the process; what we ask for has a few hundred brackets.
-        if raw.count(b"[") + raw.count(b"{") > _MAX_BRACKETS:
-            raise MalformedError("an answer of too many parts")
+        # answer ends the process; what we ask for is a few levels deep.
+        if _depth(raw) > _MAX_DEPTH:
+            raise MalformedError("an answer of too many levels")
         # Not the ledger's strict reader: nodes quote raw return data in their messages,
         # control characters and all. Every value is checked where it is used.
         answer = cast("Json", self.decode_rpc_response(raw))
@@ -78,3 +80,18 @@ class JsonRpc(HTTPProvider):
         if ("error" in answer) == ("result" in answer):
             raise MalformedError("neither a result nor an error")
         return answer
+
+
+def _depth(raw: bytes) -> int:
+    """How deeply the brackets of a JSON text are nested."""
+    depth = deepest = 0
+    for found in _STRING_OR_BRACKET.finditer(raw):
+        match found[0]:
+            case b"[" | b"{":
+                depth += 1
+                deepest = max(deepest, depth)
+            case b"]" | b"}":
+                depth -= 1
+            case _:
+                pass  # a string: brackets in it nest nothing
+    return deepest

@@ -17,6 +17,7 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 from ledger.chain.memory_registries import MemoryRegistries, Moment
+from ledger.chain.mined import MinedTransaction
 from ledger.chain.node import (
     Block,
     BlockTag,
@@ -100,6 +101,8 @@ class MemoryChain:
         self.broken_reads = 0
         #: For how many of the newest blocks it proves state; 0: for none.
         self.proven_blocks = 128
+        #: For how many of the newest blocks it knows what accounts have sent.
+        self.counted_blocks = 1_000_000
         #: Answer so many receipts with "none".
         self.null_receipts = 0
         #: Answer sends with these words, one after the other, and do nothing.
@@ -142,6 +145,8 @@ class MemoryChain:
     def nonce(self, address: str, tag: BlockTag) -> int:
         """An account's transaction count."""
         self._read()
+        if isinstance(tag, int) and tag <= len(self._blocks) - 1 - self.counted_blocks:
+            raise ChainUnavailable(f"memory has forgotten the counts of block {tag}")
         count = self._at(tag).state.nonces.get(address, 0)
         if tag == "pending":
             while (address, count) in self._pool:
@@ -181,6 +186,20 @@ class MemoryChain:
                     gas_used=transaction.gas,
                 )
         return None
+
+    def transactions(self, number: int, sender: str) -> Sequence[MinedTransaction]:
+        """What an account sent in a block."""
+        self._read()
+        return sorted(
+            (
+                MinedTransaction(
+                    each.hash, each.nonce, number, each.to, each.data, each.raw
+                )
+                for each, _ in self._at(number).transactions.values()
+                if each.sender == sender
+            ),
+            key=lambda each: each.nonce,
+        )
 
     def header(self, number: int) -> BlockHeader:
         """A block's whole header. Raises ChainUnavailable if there is none."""

@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from eth_hash.auto import keccak
 
 from ledger.chain.json_rpc import TRANSPORT, JsonRpc
+from ledger.chain.mined import MinedTransaction, is_from, read_mined
 from ledger.core.account import AccountProof
 from ledger.core.canonical import Json
 from ledger.core.header import BlockHeader, rebuild_header
@@ -125,6 +126,10 @@ class ChainNode(Protocol):
         An answer that contradicts itself (another transaction's receipt, a block that is not
         at its height) raises ChainUnavailable.
         """
+        ...
+
+    def transactions(self, number: int, sender: str) -> Sequence[MinedTransaction]:
+        """What an account sent in a block, by nonce."""
         ...
 
     def header(self, number: int) -> BlockHeader:
@@ -378,6 +383,21 @@ class Node:
             data=self._bytes(transaction.get("input"), method),
             gas_used=self._number(answer.get("gasUsed"), method),
         )
+
+    def transactions(self, number: int, sender: str) -> Sequence[MinedTransaction]:
+        """What an account sent in a block. Raises ChainUnavailable."""
+        method = "eth_getBlockByNumber"
+        answer = self._read(method, [_tag(number), True])
+        listed = answer.get("transactions") if isinstance(answer, dict) else None
+        if not isinstance(listed, list):
+            raise ChainUnavailable(f"{self.name} has no transactions of block {number}")
+        try:
+            found = [
+                read_mined(each, number) for each in listed if is_from(each, sender)
+            ]
+        except MalformedError as error:
+            raise ChainUnavailable(f"{self.name}: block {number}: {error}") from error
+        return sorted(found, key=lambda each: each.nonce)
 
     def header(self, number: int) -> BlockHeader:
         """A block's whole header. Raises ChainUnavailable, ChainRejected for foreign fields."""

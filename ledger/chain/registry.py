@@ -1,5 +1,6 @@
 """What the registries say, read through a node at one block."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,9 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from ledger.chain.node import BlockTag, ChainNode
+from ledger.core.evidence import status_slot
 from ledger.core.keys import keccak256
+from ledger.core.status import WORD_BITS
 from ledger.errors import ChainUnavailable
 
 
@@ -85,6 +88,18 @@ class IssuerRegistry:
         data = _calldata("key(bytes32,bytes32)", issuer_id, key_id)
         (key,) = _decode([_KEY], self.node.call(self.address, data, tag), self.node)
         return key[0] or None
+
+    def status_words(
+        self, issuer_id: bytes, words: Sequence[int], number: int
+    ) -> Mapping[int, int]:
+        """Those of an issuer's status words that hold a bit, at a block; all asked for at once."""
+        slots = [status_slot(issuer_id, word * WORD_BITS) for word in words]
+        proof = self.node.proof(self.address, slots, number)
+        return {
+            word: each.value
+            for word, each in zip(words, proof.slots, strict=True)
+            if each.value
+        }
 
 
 def _calldata(signature: str, *words: bytes) -> bytes:

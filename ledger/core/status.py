@@ -19,8 +19,8 @@ from ledger.errors import MalformedError
 
 BLOCK_BITS = 131_072  # Bitstring Status List 3.2: a shorter list would point at people
 MAX_BITS = 1_024 * BLOCK_BITS
+WORD_BITS = 256  # of one storage slot on chain
 
-_WORD_BITS = 256
 _GZIP = 31  # zlib's name for "gzip header and trailer, 32 kB window"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -29,7 +29,7 @@ def word_and_bit(index: int) -> tuple[int, int]:
     """Where an index lies on chain: the word, and the bit in it from the least significant."""
     if not 0 <= index < MAX_BITS:
         raise MalformedError(f"status index {index} is out of range")
-    return divmod(index, _WORD_BITS)
+    return divmod(index, WORD_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,17 @@ class StatusBits:
     def from_words(cls, words: Mapping[int, int]) -> "StatusBits":
         """The list of a registry's words; a word that is not there is zero. MalformedError."""
         last = max((word for word, bits in words.items() if bits), default=0)
-        blocks = last * _WORD_BITS // BLOCK_BITS + 1
+        blocks = last * WORD_BITS // BLOCK_BITS + 1
         if blocks * BLOCK_BITS > MAX_BITS:
             raise MalformedError(f"status word {last} is out of range")
         data = bytearray(blocks * BLOCK_BITS // 8)
         for word, bits in words.items():
-            if word < 0 or not 0 <= bits < 1 << _WORD_BITS:
+            if word < 0 or not 0 <= bits < 1 << WORD_BITS:
                 raise MalformedError(f"status word {word} is not 256 bits")
             if bits:
                 # Little-endian puts bit 0 into the first byte, as its lowest bit; the list
                 # wants it there as the highest.
-                at = word * _WORD_BITS // 8
+                at = word * WORD_BITS // 8
                 data[at : at + 32] = bits.to_bytes(32, "little").translate(_REVERSED)
         return cls(bytes(data))
 

@@ -122,8 +122,13 @@ def issuer_file(tx: Transaction, issuer_id: bytes, name: str) -> bytes:
 
 
 def _closed(tx: Transaction, record: IssuerRecord) -> Closing | None:
-    """The closing, once the chain has it: until then nothing of it is public."""
-    return None if record.closed_at is None else closings.of(tx, record.organisation_id)
+    """The closing, once the chain has it: until then nothing of it is public.
+
+    None too where only the chain tells of it, because the database that closed it is lost.
+    """
+    if record.closed_at is None or not closings.has_begun(tx, record.organisation_id):
+        return None
+    return closings.of(tx, record.organisation_id)
 
 
 def _files_of(closing: Closing) -> list[str]:

@@ -55,9 +55,13 @@ def status_list(
             lasts=False,
         )
     last = closings.final_lists(tx, record.organisation_id).get(key.key_id)
-    if last is None:
+    # Closed by a database that is lost: its last lists are lost too, the key and the bits are not.
+    lost = last is None and not closings.has_begun(tx, record.organisation_id)
+    if last is None and (candidate.sealed is None or not lost):
         raise NotFound("this issuer has closed and left no list under this key")
-    if candidate.sealed is None or covers(status_bits(last), indexes):
+    if last is not None and (
+        candidate.sealed is None or covers(status_bits(last), indexes)
+    ):
         return last
     # What the successor has withdrawn since goes in, under the key that is still here.
     return sign_status_list(

@@ -24,7 +24,7 @@ from sqlmodel import col
 
 from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, NotFound, StoreError
-from ledger.store import organisations
+from ledger.store import organisations, recovered_bits
 from ledger.store.database import Transaction
 from ledger.store.records import (
     AwardKey,
@@ -42,6 +42,7 @@ from ledger.store.tables import (
     CredentialCodeRow,
     CredentialRow,
     IssuerKeyRow,
+    IssuerRow,
     StatusBlockRow,
 )
 
@@ -309,6 +310,29 @@ def skip_status_blocks(tx: Transaction, organisation_id: UUID, first: int) -> No
         _keep_block(tx, organisation_id, _Block(first))
 
 
+def first_unreached_block(
+    tx: Transaction, organisation_id: UUID, issued_since: int
+) -> int:
+    """The first block of status indexes that stays untouched if so many more are handed out."""
+    block = _newest_block(tx, organisation_id)
+    filled = -(-(block.used + issued_since) // FULL_BLOCK)
+    return block.number + max(filled, 1)
+
+
+def of_indexes(
+    tx: Transaction, organisation_id: UUID, indexes: Sequence[int]
+) -> Mapping[int, UUID]:
+    """Which credentials of an organisation have these status indexes; unknown ones are left out."""
+    found: dict[int, UUID] = {}
+    for start in range(0, len(indexes), _AT_ONCE):
+        query = select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.status_index).in_(indexes[start : start + _AT_ONCE]),
+        )
+        found.update((row["status_index"], row["id"]) for row in tx.rows(query))
+    return found
+
+
 def withdraw(  # noqa: PLR0917 - whose, which, why, when
     tx: Transaction, organisation_id: UUID, id: UUID, reason: str, now: datetime
 ) -> CredentialRecord:
@@ -331,7 +355,7 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
     """Status indexes whose revocation is in a block, in order.
 
     The chain is the truth and lists made from this are a view of it: what only waits to be
-    sent is not in it yet.
+    sent is not in it yet, and what a lost database had sent is.
     """
     rows = tx.rows(
         select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
@@ -341,7 +365,7 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
     )
     indexes = {str(row["id"]): int(row["status_index"]) for row in rows}
     subjects = list(indexes)
-    found: set[int] = set()
+    found = set(recovered_bits.of(tx, organisation_id))
     for start in range(0, len(subjects), _AT_ONCE):
         query = select(col(ChainTxRow.subject)).where(
             col(ChainTxRow.kind) == ChainTxKind.REVOKE,
@@ -432,11 +456,21 @@ def sealable(chain_id: int) -> ColumnElement[bool]:
         .where(col(ClosingRow.organisation_id) == col(CredentialRow.organisation_id))
         .exists()
     )
+    # Closed on the chain by a database that is lost: then there is no closing here.
+    closed = (
+        select(IssuerRow)
+        .where(
+            col(IssuerRow.organisation_id) == col(CredentialRow.organisation_id),
+            col(IssuerRow.closed_at).is_not(None),
+        )
+        .exists()
+    )
     return and_(
         col(CredentialRow.chain_id) == chain_id,
         col(CredentialRow.batch_id).is_(None),
         opened,
         ~closing,
+        ~closed,
     )
 
 

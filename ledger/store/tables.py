@@ -310,6 +310,23 @@ class StatusBlockRow(_Row, table=True):
     taken: bytes = Field(sa_type=LargeBinary)
 
 
+class RecoveredBitRow(_Row, table=True):
+    """A status bit that is set on the chain, and that a lost database had asked for."""
+
+    __tablename__ = "recovered_bit"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(
+            f"status_index BETWEEN 0 AND {STATUS_BLOCKS * STATUS_BLOCK - 1}",
+            name="status_index",
+        ),
+    )
+
+    organisation_id: UUID = Field(
+        primary_key=True, foreign_key="issuer.organisation_id"
+    )
+    status_index: int = Field(primary_key=True, sa_type=BigInteger)
+
+
 class CredentialRow(_Row, table=True):
     """A signed credential and its place in a tree."""
 

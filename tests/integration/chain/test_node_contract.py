@@ -142,6 +142,28 @@ def test_a_receipt_names_its_block_and_what_was_called(world: World) -> None:
     assert 0 < receipt.gas_used <= act.gas
 
 
+def test_what_an_account_sent_in_a_block_is_told_with_its_signed_bytes(
+    world: World,
+) -> None:
+    """Put together again from their parts, byte for byte, and in the order of nonces."""
+    signed = [world.sign(anchor(bytes([n]) * 32), n) for n in range(3)]
+    for each in signed:
+        world.node.send(each.raw)
+    world.mine(1)
+    head = world.node.block("latest").number
+
+    found = world.node.transactions(head, SENDER)
+    assert [(each.nonce, each.hash, each.raw) for each in found] == [
+        (n, each.hash, each.raw) for n, each in enumerate(signed)
+    ]
+    assert {(each.to, each.block_number) for each in found} == {(ANCHOR_REGISTRY, head)}
+    assert found[1].data == anchor(b"\1" * 32).data
+    assert world.node.transactions(head, DEV_ADDRESS) == []
+    assert world.node.transactions(head - 1, SENDER) == []
+    with pytest.raises(ChainUnavailable):
+        world.node.transactions(head + 1, SENDER)
+
+
 def test_a_root_is_anchored_once_and_the_first_time_stays(world: World) -> None:
     registry = AnchorRegistry(world.node, ANCHOR_REGISTRY)
 
@@ -208,6 +230,10 @@ def test_a_revocation_by_a_revoking_key_succeeds_and_by_a_stranger_reverts(
         assert receipt is not None
         outcomes.append(receipt.succeeded)
     assert outcomes == [True, False]
+    registry = IssuerRegistry(world.node, ISSUER_REGISTRY)
+    head = world.node.block("latest").number
+    assert registry.status_words(identity, range(64), head) == {1: 4}
+    assert registry.status_words(identity, [0, 2], head) == {}
 
 
 def test_a_call_that_no_view_answers_is_rejected(world: World) -> None:

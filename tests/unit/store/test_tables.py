@@ -35,6 +35,7 @@ from ledger.store.tables import (
     IssuerRow,
     LeaseRow,
     OrganisationRow,
+    RecoveredBitRow,
     StatusBlockRow,
     StoredAnswerRow,
     metadata,
@@ -126,6 +127,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "used": 0,
         "taken": bytes(STATUS_BLOCK // 8),
     },
+    RecoveredBitRow: {"organisation_id": ORG, "status_index": 0},
     CredentialRow: {
         "id": ID,
         "organisation_id": ORG,
@@ -222,6 +224,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     EvidenceSlotRow: {"slot": b""},
     EvidenceAccreditorRow: {"accreditor": B},
     StatusBlockRow: {"block": 1},
+    RecoveredBitRow: {"status_index": 1},
     CredentialRow: {
         "id": OTHER_ID,
         "recipient_email": "other@example.org",
@@ -301,6 +304,9 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("ck_status_block_used", StatusBlockRow, {"used": -1}),
     ("ck_status_block_used", StatusBlockRow, {"used": STATUS_BLOCK + 1}),
     ("ck_status_block_taken_size", StatusBlockRow, {"taken": b"0"}),
+    ("pk_recovered_bit", RecoveredBitRow, {"status_index": 0}),
+    ("ck_recovered_bit_status_index", RecoveredBitRow, {"status_index": -1}),
+    ("ck_recovered_bit_status_index", RecoveredBitRow, {"status_index": 10**9}),
     ("pk_credential", CredentialRow, {"id": ID}),
     ("uq_credential_award", CredentialRow, {"recipient_email": "canary@example.org"}),
     ("uq_credential_organisation_id_status_index", CredentialRow, {"status_index": 0}),
