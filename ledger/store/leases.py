@@ -8,6 +8,7 @@ PostgreSQL's clock counts there, so that hosts need not agree on the time; on SQ
 all processes share one host, it is `now`.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
@@ -15,7 +16,7 @@ from sqlmodel import UTCDateTime, col
 
 from ledger.errors import Conflict
 from ledger.store.database import Transaction
-from ledger.store.records import Lease
+from ledger.store.records import Holder, Lease
 from ledger.store.tables import LeaseRow
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,6 +100,24 @@ def release(tx: Transaction, lease: Lease) -> None:
         )
         .values(expires=_LONG_AGO)
     )
+
+
+def holders(tx: Transaction, chain_id: int, now: datetime) -> Sequence[Holder]:
+    """Who last took each lease of a chain, by sender."""
+    query = (
+        select(
+            col(LeaseRow.sender),
+            col(LeaseRow.owner),
+            col(LeaseRow.expires),
+            _clock(tx, now).label("clock"),
+        )
+        .where(col(LeaseRow.chain_id) == chain_id, col(LeaseRow.token) > 0)
+        .order_by(col(LeaseRow.sender))
+    )
+    return [
+        Holder(row["sender"], row["owner"], row["expires"] - row["clock"])
+        for row in tx.rows(query)
+    ]
 
 
 def _clock(tx: Transaction, now: datetime) -> ColumnElement[datetime]:

@@ -6,7 +6,7 @@ these classes only carry. Personal data and ciphertext are kept out of every ``r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -378,3 +378,30 @@ class WorkerReport:
     held_back: int
     oldest_waiting: datetime | None
     chain_txs: Mapping[ChainTxState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who last took the lease of a sender, and for how long it still is theirs."""
+
+    sender: str
+    owner: str
+    left: timedelta  #: zero or less: nobody has it
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the database says of one chain's work, for whoever watches.
+
+    ``oldest_unanchored`` was issued then and is not final on this chain, whatever it waits
+    for. ``failed_lately`` were asked for in the last days and refused by node or contract.
+    ``anchored`` counts batches whose root is final there, and ``credentials`` in them.
+    """
+
+    work: WorkerReport
+    oldest_unanchored: datetime | None
+    oldest_pending: datetime | None
+    failed_lately: int
+    anchored: int
+    credentials: int
+    holders: Sequence[Holder]

@@ -1,12 +1,36 @@
 """What lies before the worker, for `perdure status` and for whoever watches it."""
 
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from ledger.store import credentials
+from ledger.store import credentials, leases
 from ledger.store.database import Transaction
-from ledger.store.records import ChainTxState, WorkerReport
-from ledger.store.tables import ChainTxRow, CredentialRow
+from ledger.store.records import ChainTxKind, ChainTxState, Figures, WorkerReport
+from ledger.store.tables import (
+    BatchAnchorRow,
+    BatchRow,
+    ChainTxRow,
+    ClosingRow,
+    CredentialRow,
+)
+
+#: What failed is called new for so long: a row that failed stays for ever.
+LATELY: Final = timedelta(days=7)
+
+PENDING: Final = (
+    ChainTxState.SEALED,
+    ChainTxState.IN_PROGRESS,
+    ChainTxState.SENT,
+    ChainTxState.MINED,
+)
+FAILED: Final = (ChainTxState.REVERTED, ChainTxState.FATAL)
+
+#: Anchors are made in order, so the oldest credential is in one of the first batches.
+_FIRST: Final = 50
 
 
 def worker_report(tx: Transaction, chain_id: int) -> WorkerReport:
@@ -30,3 +54,81 @@ def worker_report(tx: Transaction, chain_id: int) -> WorkerReport:
         oldest_waiting=credentials.oldest_waiting(tx, chain_id),
         chain_txs={state: counted.get(state, 0) for state in ChainTxState},
     )
+
+
+def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:
+    """What the database says of a chain's work at `now`, of all organisations."""
+    pending = tx.scalar(
+        select(func.min(ChainTxRow.created_at)).where(
+            col(ChainTxRow.chain_id) == chain_id, col(ChainTxRow.state).in_(PENDING)
+        )
+    )
+    failed = tx.scalar(
+        select(func.count()).where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.state).in_(FAILED),
+            col(ChainTxRow.created_at) > now - LATELY,
+        )
+    )
+    (anchored,) = tx.rows(
+        select(
+            func.count().label("batches"),
+            func.coalesce(func.sum(BatchRow.tree_size), 0).label("credentials"),
+        )
+        .join(BatchAnchorRow, col(BatchAnchorRow.batch_id) == col(BatchRow.id))
+        .where(col(BatchAnchorRow.chain_id) == chain_id)
+    )
+    return Figures(
+        work=worker_report(tx, chain_id),
+        oldest_unanchored=_oldest_unanchored(tx, chain_id),
+        oldest_pending=pending,
+        failed_lately=failed,
+        anchored=anchored["batches"],
+        credentials=int(anchored["credentials"]),
+        holders=leases.holders(tx, chain_id, now),
+    )
+
+
+def oldest_in_batch(tx: Transaction, batch_id: UUID) -> datetime | None:
+    """When the oldest credential of a batch was issued; None if no member is known here.
+
+    Sealing takes the oldest first, so it is the first leaf that is a credential.
+    """
+    oldest: datetime | None = tx.scalar(
+        select(col(CredentialRow.issued_at))
+        .where(col(CredentialRow.batch_id) == batch_id)
+        .order_by(col(CredentialRow.leaf_index))
+        .limit(1)
+    )
+    return oldest
+
+
+def _oldest_unanchored(tx: Transaction, chain_id: int) -> datetime | None:
+    # Of an issuer that closes nothing is anchored any more.
+    closing = (
+        select(ClosingRow)
+        .where(col(ClosingRow.organisation_id) == col(CredentialRow.organisation_id))
+        .exists()
+    )
+    unsealed: datetime | None = tx.scalar(
+        select(col(CredentialRow.issued_at))
+        .where(
+            col(CredentialRow.chain_id) == chain_id,
+            col(CredentialRow.batch_id).is_(None),
+            ~closing,
+        )
+        .order_by(col(CredentialRow.issued_at))
+        .limit(1)
+    )
+    under_way = tx.rows(
+        select(col(ChainTxRow.subject))
+        .where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
+            col(ChainTxRow.state) != ChainTxState.FINAL,
+        )
+        .order_by(col(ChainTxRow.position))
+        .limit(_FIRST)
+    )
+    sealed = [oldest_in_batch(tx, UUID(row["subject"])) for row in under_way]
+    return min((each for each in (unsealed, *sealed) if each is not None), default=None)

@@ -1,8 +1,8 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from ledger.store import batches, chain_txs, credentials, leases, reports
-from ledger.store.database import Database
-from ledger.store.records import ChainTxState, WorkerReport
+from ledger.store.database import Database, Transaction
+from ledger.store.records import Anchored, ChainTx, ChainTxState, Figures, WorkerReport
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -16,6 +16,7 @@ from tests.unit.store.samples import (
     new_chain_tx,
 )
 
+S = ChainTxState
 NOTHING = dict.fromkeys(ChainTxState, 0)
 
 
@@ -50,3 +51,107 @@ def test_counts_what_waits_and_what_is_on_its_way(database: Database) -> None:
             },
         )
         assert expected == reports.worker_report(tx, CHAIN_ID)
+
+
+def test_figures_of_a_ledger_that_does_nothing_are_zero(database: Database) -> None:
+    with database.read() as tx:
+        found = reports.figures(tx, CHAIN_ID, NOW)
+
+    assert found == Figures(
+        work=WorkerReport(0, 0, None, NOTHING),
+        oldest_unanchored=None,
+        oldest_pending=None,
+        failed_lately=0,
+        anchored=0,
+        credentials=0,
+        holders=[],
+    )
+
+
+def test_a_credential_is_unanchored_until_its_root_is_final(
+    database: Database,
+) -> None:
+    """Whether it waits for its key, for a batch or for a block."""
+    early = NOW - timedelta(hours=3)
+    with database.begin() as tx:
+        ready, not_open = add_school(tx, "one"), add_school(tx, "two", opened=None)
+        first = credential(ready, 1, issued_at=early)
+        later = credential(ready, 2, issued_at=early + timedelta(hours=1))
+        credentials.insert(tx, [first, later])
+        held = credential(not_open, 3, issued_at=early + timedelta(hours=2))
+        credentials.insert(tx, [held])
+
+        def oldest() -> datetime | None:
+            return reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored
+
+        assert oldest() == early
+        batch, members = batch_of([first, later])
+        row = batches.seal(tx, batch, members, to=REGISTRY, data=b"", gas=1)
+        assert oldest() == early
+        assert reports.oldest_in_batch(tx, batch.id) == early
+
+        make_final(tx, row)
+        batches.record_anchor(tx, batch.id, Anchored(CHAIN_ID, REGISTRY, 7, 1))
+        assert oldest() == held.issued_at
+        found = reports.figures(tx, CHAIN_ID, NOW)
+        assert (found.anchored, found.credentials) == (1, 2)
+        assert found.oldest_pending is None
+
+
+def test_what_was_asked_for_and_is_not_final_has_an_age(database: Database) -> None:
+    with database.begin() as tx:
+        chain_txs.enqueue(tx, new_chain_tx("late"), NOW)
+        chain_txs.enqueue(tx, new_chain_tx("early"), NOW - timedelta(hours=2))
+
+        found = reports.figures(tx, CHAIN_ID, NOW)
+        elsewhere = reports.figures(tx, 1, NOW)
+
+    assert found.oldest_pending == NOW - timedelta(hours=2)
+    assert elsewhere.oldest_pending is None
+
+
+def test_what_failed_is_counted_for_a_week(database: Database) -> None:
+    with database.begin() as tx:
+        lease = leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=NOW)
+        assert lease is not None
+        row = chain_txs.enqueue(tx, new_chain_tx("too much gas"), NOW)
+        chain_txs.begin_attempt(tx, lease, attempt(row), nonce=0, now=NOW)
+        chain_txs.advance(tx, lease, row.id, S.IN_PROGRESS, S.FATAL, now=NOW)
+
+        assert reports.figures(tx, CHAIN_ID, NOW).failed_lately == 1
+        later = NOW + reports.LATELY
+        assert reports.figures(tx, CHAIN_ID, later).failed_lately == 0
+
+
+def test_the_holder_of_a_lease_has_it_as_long_as_it_lasts(database: Database) -> None:
+    # PostgreSQL's own clock counts there, so the test's has to be the real one.
+    now = datetime.now(UTC)
+    with database.begin() as tx:
+        lease = leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=now)
+        assert lease is not None
+        (holder,) = reports.figures(tx, CHAIN_ID, now).holders
+        assert (holder.sender, holder.owner) == (SENDER, "one")
+        assert timedelta(seconds=50) < holder.left <= timedelta(seconds=60)
+
+        leases.release(tx, lease)
+        (holder,) = reports.figures(tx, CHAIN_ID, now).holders
+        assert holder.left < timedelta(0)
+
+
+def make_final(tx: Transaction, row: ChainTx) -> None:
+    """Carry a transaction through every state, at once."""
+    lease = leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=NOW)
+    assert lease is not None
+    chain_txs.begin_attempt(tx, lease, attempt(row), nonce=0, now=NOW)
+    chain_txs.advance(
+        tx,
+        lease,
+        row.id,
+        S.IN_PROGRESS,
+        S.MINED,
+        now=NOW,
+        block_number=7,
+        block_hash=bytes(32),
+        tx_hash=bytes(32),
+    )
+    chain_txs.advance(tx, lease, row.id, S.MINED, S.FINAL, now=NOW)

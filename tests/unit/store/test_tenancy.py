@@ -111,12 +111,15 @@ NOT_OF_A_TENANT = {
     "evidence.unproved": "the worker",
     "issuers.by_issuer_id": "the record is public on chain",
     "leases.hold": "the worker",
+    "leases.holders": "which worker works",
     "leases.release": "the worker",
     "leases.take": "the worker",
     "organisations.add": "makes the tenant",
     "organisations.all": "the operator",
     "organisations.by_code": "how the operator names a tenant",
     "organisations.by_id": "it is the tenant",
+    "reports.figures": "counts and ages for the operator",
+    "reports.oldest_in_batch": "an age for the operator",
     "reports.worker_report": "counts for the operator",
 }
 
