@@ -107,14 +107,18 @@ def serve(
 
 @app.command("status")
 def status(as_json: AsJson = False) -> int:
-    """Show what waits, what is under way and what is final."""
+    """Show whether all is well: what waits, what is under way, who works, and every alarm.
+
+    Exit codes: 0 all is well, 1 somebody has to look, 2 could not finish.
+    """
     from ledger.services.progress import ledger_status
 
     database = open_database(settings_from_environment())
+    instant = now()
     with database.read() as tx:
-        shown = ledger_status(tx)
-    show(shown.to_json(), as_json, shown.to_text(now()))
-    return 0
+        shown = ledger_status(tx, instant)
+    show(shown.to_json(), as_json, shown.to_text(instant))
+    return 0 if shown.is_well else 1
 
 
 @app.command("doctor")

@@ -1,13 +1,14 @@
 """What waits, what is under way and what is final: for `perdure status`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.core.canonical import Json
+from ledger.services.alarms import Alarm, age, alarms
 from ledger.store import chains, reports
 from ledger.store.database import Transaction
-from ledger.store.records import Chain, ChainTxState, WorkerReport
+from ledger.store.records import Chain, ChainTxState, Figures, Holder
 
 _MEANING = {
     ChainTxState.SEALED: "waiting to be signed",
@@ -15,66 +16,115 @@ _MEANING = {
     ChainTxState.SENT: "sent, not in a block yet",
     ChainTxState.MINED: "in a block, not final yet",
     ChainTxState.FINAL: "final",
-    ChainTxState.REVERTED: "refused by the contract: look at the worker's log",
-    ChainTxState.FATAL: "refused by the node: look at the worker's log",
+    ChainTxState.REVERTED: "refused by the contract",
+    ChainTxState.FATAL: "refused by the node",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """The work of one chain, and what a person has to look at."""
+
+    chain: Chain
+    figures: Figures
+    alarms: Sequence[Alarm]
+
+    def to_json(self) -> Json:
+        """For programs."""
+        found, work = self.figures, self.figures.work
+        return {
+            "chainId": f"eip155:{self.chain.chain_id}",
+            "test": self.chain.test,
+            "waiting": work.waiting,
+            "heldBack": work.held_back,
+            "oldestWaiting": _text(work.oldest_waiting),
+            "oldestUnanchored": _text(found.oldest_unanchored),
+            "oldestPending": _text(found.oldest_pending),
+            "transactions": {s.value: n for s, n in work.chain_txs.items()},
+            "anchored": {"batches": found.anchored, "credentials": found.credentials},
+            "workers": [
+                {
+                    "sender": holder.sender,
+                    "owner": holder.owner,
+                    "secondsLeft": round(holder.left.total_seconds(), 1),
+                }
+                for holder in found.holders
+                if holder.left > timedelta(0)
+            ],
+            "alarms": [alarm.to_json() for alarm in self.alarms],
+        }
+
+    def to_lines(self, now: datetime) -> Iterator[str]:
+        """For people."""
+        found, work = self.figures, self.figures.work
+        yield f"Chain eip155:{self.chain.chain_id}" + (
+            " (TEST)" if self.chain.test else ""
+        )
+        yield from (f"  ALARM: {alarm.to_text()}" for alarm in self.alarms)
+        oldest = work.oldest_waiting
+        since = "" if oldest is None else f", the oldest for {age(oldest, now)}"
+        yield f"  credentials that wait for a batch: {work.waiting}{since}"
+        yield f"  credentials whose key is not open yet: {work.held_back}"
+        yield f"  credentials that are final: {found.credentials} in {found.anchored} batches"
+        if found.oldest_unanchored is not None:
+            yield f"  the oldest that is not final: {age(found.oldest_unanchored, now)} old"
+        yield "  transactions:"
+        yield from (
+            f"    {count:7} {_MEANING[state]}"
+            for state, count in work.chain_txs.items()
+            if count
+        )
+        yield from (_worker(holder) for holder in found.holders)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
     """The work of each chain that this ledger was used with."""
 
-    work: Sequence[tuple[Chain, WorkerReport]]
+    chains: Sequence[ChainStatus]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether no person has to look at anything."""
+        return not any(chain.alarms for chain in self.chains)
 
     def to_json(self) -> Json:
         """For programs."""
-        return [
-            {
-                "chainId": f"eip155:{chain.chain_id}",
-                "waiting": report.waiting,
-                "heldBack": report.held_back,
-                "oldestWaiting": _text(report.oldest_waiting),
-                "transactions": {s.value: n for s, n in report.chain_txs.items()},
-            }
-            for chain, report in self.work
-        ]
+        return {
+            "version": 1,
+            "well": self.is_well,
+            "chains": [chain.to_json() for chain in self.chains],
+        }
 
     def to_text(self, now: datetime) -> str:
-        """For people."""
-        lines: list[str] = []
-        for chain, report in self.work:
-            lines.append(
-                f"Chain eip155:{chain.chain_id}" + (" (TEST)" if chain.test else "")
-            )
-            lines.append(
-                f"  credentials that wait for a batch: {report.waiting}{_age(report, now)}"
-            )
-            lines.append(f"  credentials whose key is not open yet: {report.held_back}")
-            lines.append("  transactions:")
-            lines += (
-                f"    {count:7} {_MEANING[state]}"
-                for state, count in report.chain_txs.items()
-                if count
-            )
-        return (
-            "\n".join(lines)
-            or "This ledger was not used with a chain yet: perdure worker"
+        """For people: the answer first."""
+        if not self.chains:
+            return "This ledger was not used with a chain yet: perdure worker"
+        count = sum(len(chain.alarms) for chain in self.chains)
+        well = (
+            "All is well."
+            if self.is_well
+            else f"Alarms: {count}. Somebody has to look."
         )
+        lines = [line for chain in self.chains for line in chain.to_lines(now)]
+        return "\n".join([well, *lines])
 
 
-def ledger_status(tx: Transaction) -> LedgerStatus:
-    """Count the work of every chain."""
-    return LedgerStatus(
-        [(chain, reports.worker_report(tx, chain.chain_id)) for chain in chains.all(tx)]
-    )
+def ledger_status(tx: Transaction, now: datetime) -> LedgerStatus:
+    """Count the work of every chain, and say what is wrong with it."""
+    statuses = []
+    for chain in chains.all(tx):
+        figures = reports.figures(tx, chain.chain_id, now)
+        statuses.append(ChainStatus(chain, figures, alarms(figures, now)))
+    return LedgerStatus(statuses)
+
+
+def _worker(holder: Holder) -> str:
+    seconds = holder.left.total_seconds()
+    if seconds <= 0:
+        return f"  worker: none for {holder.sender}"
+    return f"  worker: {holder.owner} for {holder.sender}, its lease has {seconds:.0f} s left"
 
 
 def _text(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
-
-
-def _age(report: WorkerReport, now: datetime) -> str:
-    if report.oldest_waiting is None:
-        return ""
-    minutes = (now - report.oldest_waiting).total_seconds() / 60
-    return f", the oldest for {minutes:.0f} minutes"

@@ -114,7 +114,8 @@ def test_the_main_job_in_commands(
         {"withdrawn"},
     )
     status = school("status", "--json").json
-    assert status[0]["transactions"]["final"] == 5
+    assert status["well"] is True
+    assert status["chains"][0]["transactions"]["final"] == 5
     assert (
         "BitstringStatusListCredential"
         in school("status-list", "--org", "riverside").out

@@ -1,0 +1,104 @@
+"""What a person has to look at, and what not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledger.services.alarms import (
+    LONGEST_PENDING,
+    LONGEST_UNANCHORED,
+    AlarmName,
+    age,
+    alarms,
+)
+from ledger.store.records import ChainTxState, Figures, Holder, WorkerReport
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HELD = Holder("0x" + "ab" * 20, "host/1/ff", timedelta(seconds=30))
+SECOND = timedelta(seconds=1)
+
+QUIET = Figures(
+    work=WorkerReport(0, 0, None, dict.fromkeys(ChainTxState, 0)),
+    oldest_unanchored=None,
+    oldest_pending=None,
+    failed_lately=0,
+    anchored=7,
+    credentials=900,
+    holders=[],
+)
+BUSY = replace(
+    QUIET,
+    work=WorkerReport(3, 1, NOW, {**QUIET.work.chain_txs, ChainTxState.SENT: 1}),
+    oldest_unanchored=NOW - LONGEST_UNANCHORED,
+    oldest_pending=NOW - LONGEST_PENDING,
+    holders=[HELD],
+)
+
+
+def names(figures: Figures) -> list[AlarmName]:
+    return [alarm.name for alarm in alarms(figures, NOW)]
+
+
+def test_a_ledger_at_rest_and_one_at_work_are_well() -> None:
+    assert names(QUIET) == []
+    assert names(BUSY) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "name"),
+    [
+        (replace(BUSY, oldest_unanchored=NOW - LONGEST_UNANCHORED - SECOND), AlarmName.UNANCHORED),
+        (replace(BUSY, oldest_pending=NOW - LONGEST_PENDING - SECOND), AlarmName.PENDING),
+        (replace(QUIET, failed_lately=1), AlarmName.FAILED),
+        (replace(BUSY, holders=[]), AlarmName.NO_WORKER),
+        (replace(BUSY, holders=[replace(HELD, left=timedelta(0))]), AlarmName.NO_WORKER),
+    ],
+    ids=["unanchored", "pending", "failed", "no lease", "expired lease"],
+)  # fmt: skip
+def test_each_alarm_stands_alone(figures: Figures, name: AlarmName) -> None:
+    assert names(figures) == [name]
+
+
+def test_nobody_has_to_work_where_there_is_no_work() -> None:
+    """Whoever runs `perdure worker --once` from time to time is not called at night."""
+    assert names(replace(BUSY, work=QUIET.work, holders=[])) == []
+    waiting = replace(QUIET.work, waiting=1)
+    assert names(replace(QUIET, work=waiting)) == [AlarmName.NO_WORKER]
+
+
+def test_an_alarm_says_what_is_so_and_what_to_do() -> None:
+    (alarm,) = alarms(replace(QUIET, failed_lately=2), NOW)
+
+    assert alarm.to_text() == (
+        "2 transactions of the last days failed for good. Look in the worker's log for"
+        " lines of level critical. (docs/operating.md, PerdureTransactionFailed)"
+    )
+
+
+def test_what_blocks_others_is_said_to() -> None:
+    blocked = {**QUIET.work.chain_txs, ChainTxState.FATAL: 1}
+    failed = replace(
+        QUIET, failed_lately=1, work=replace(QUIET.work, chain_txs=blocked)
+    )
+
+    (alarm,) = alarms(failed, NOW)
+
+    assert "may wait behind it" in alarm.advice
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (-5, "0 minutes"),
+        (1, "1 minute"),
+        (119, "119 minutes"),
+        (120, "2 hours"),
+        (47 * 60, "47 hours"),
+        (48 * 60, "2 days"),
+    ],
+)
+def test_ages_are_in_the_unit_that_is_taken_in_at_a_glance(
+    minutes: int, words: str
+) -> None:
+    assert age(NOW - timedelta(minutes=minutes), NOW) == words

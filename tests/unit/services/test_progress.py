@@ -1,0 +1,74 @@
+"""What `perdure status` shows."""
+
+from datetime import timedelta
+from typing import Any
+
+from ledger.services.progress import ledger_status
+from ledger.store import chains, credentials, leases
+from ledger.store.database import Database
+from ledger.store.records import Chain
+from tests.unit.store.samples import (
+    CHAIN_ID,
+    NOW,
+    REGISTRY,
+    SENDER,
+    add_school,
+    credential,
+)
+
+CHAIN = Chain(CHAIN_ID, bytes(32), REGISTRY, REGISTRY, test=True)
+
+
+def test_a_ledger_that_was_not_used_says_how_to_begin(
+    sqlite_database: Database,
+) -> None:
+    with sqlite_database.read() as tx:
+        status = ledger_status(tx, NOW)
+
+    assert status.is_well
+    assert status.to_text(NOW) == (
+        "This ledger was not used with a chain yet: perdure worker"
+    )
+    assert status.to_json() == {"version": 1, "well": True, "chains": []}
+
+
+def test_a_person_sees_first_whether_all_is_well(sqlite_database: Database) -> None:
+    with sqlite_database.begin() as tx:
+        chains.record(tx, CHAIN)
+        school = add_school(tx)
+        credentials.insert(
+            tx, [credential(school, 1, issued_at=NOW - timedelta(hours=3))]
+        )
+        alone = ledger_status(tx, NOW)
+        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=NOW)
+        worked_on = ledger_status(tx, NOW - timedelta(hours=2, minutes=30))
+
+    lines = alone.to_text(NOW).splitlines()
+    assert not alone.is_well
+    assert lines[:2] == [
+        "Alarms: 2. Somebody has to look.",
+        f"Chain eip155:{CHAIN_ID} (TEST)",
+    ]
+    assert "ALARM: No worker has the lease" in lines[2]
+    assert "ALARM: A credential is not final after 3 hours" in lines[3]
+
+    text = worked_on.to_text(NOW - timedelta(hours=2, minutes=30))
+    assert worked_on.is_well
+    assert text.startswith("All is well.\n")
+    assert "wait for a batch: 1, the oldest for 30 minutes" in text
+    assert f"worker: host/1/ff for {SENDER}" in text
+
+
+def test_programs_get_the_same(sqlite_database: Database) -> None:
+    with sqlite_database.begin() as tx:
+        chains.record(tx, CHAIN)
+        school = add_school(tx)
+        credentials.insert(tx, [credential(school, 1, issued_at=NOW)])
+        status = ledger_status(tx, NOW)
+
+    document: Any = status.to_json()
+    (chain,) = document["chains"]
+    assert document["well"] is False
+    assert chain["chainId"] == f"eip155:{CHAIN_ID}"
+    assert (chain["waiting"], chain["workers"]) == (1, [])
+    assert [alarm["name"] for alarm in chain["alarms"]] == ["PerdureNoWorker"]
