@@ -20,9 +20,16 @@ from uuid import UUID
 from ledger.chain.node import Block, ChainNode, Receipt
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
 from ledger.errors import ChainRejected, ChainUnavailable, NotFound
-from ledger.store import batches, chain_txs, issuers
+from ledger.store import batches, chain_txs, costs, issuers
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Anchored, ChainTx, ChainTxKind, ChainTxState, Lease
+from ledger.store.records import (
+    Anchored,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    Cost,
+    Lease,
+)
 
 #: So many rounds in a row a used nonce has to be without any of our receipts.
 PATIENCE = 5
@@ -123,6 +130,15 @@ class Confirmer:
                     raise ChainUnavailable(
                         f"{node.name} gives a receipt for another call than ours"
                     )
+                if not (
+                    0 < receipt.gas_used <= row.gas
+                    and receipt.gas_price <= attempt.fee_cap
+                ):
+                    raise ChainUnavailable(
+                        f"{node.name} gives a receipt for {receipt.gas_used} gas at"
+                        f" {receipt.gas_price} wei, and nonce {row.nonce} may take {row.gas}"
+                        f" at {attempt.fee_cap}"
+                    )
                 return receipt
         return None
 
@@ -180,6 +196,11 @@ class Confirmer:
             block_hash=receipt.block_hash,
             tx_hash=receipt.tx_hash,
         )
+        costs.record(
+            tx,
+            row.id,
+            Cost(receipt.gas_used, receipt.gas_price, receipt.block_time),
+        )
 
     # ---------------------------------------------------------------- rule D: final
 
@@ -214,6 +235,7 @@ class Confirmer:
         extra = _about(row) | {
             "block": receipt.block_number,
             "gas_used": receipt.gas_used,
+            "gas_price": receipt.gas_price,
         }
         if receipt.succeeded:
             self._finals().append(row.id)

@@ -184,6 +184,10 @@ class MemoryChain:
                     to=transaction.to,
                     data=transaction.data,
                     gas_used=transaction.gas,
+                    gas_price=min(
+                        transaction.fee_cap, block.header.base_fee + transaction.tip
+                    ),
+                    block_time=block.header.time,
                 )
         return None
 

@@ -67,6 +67,9 @@ class Receipt:
     to: str
     data: bytes
     gas_used: int
+    #: wei that was paid for a unit of gas
+    gas_price: int
+    block_time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +287,9 @@ class Node:
         if not isinstance(answer, dict):
             raise ChainUnavailable(f"{self.name} has no block {tag}")
         block = Block(
-            number=self._number(answer.get("number"), method),
+            number=self._count(answer.get("number"), method),
             hash=self._bytes(answer.get("hash"), method, 32),
-            time=self._number(answer.get("timestamp"), method),
+            time=self._count(answer.get("timestamp"), method),
             # Chains from before EIP-1559 have none.
             base_fee=self._number(answer.get("baseFeePerGas", "0x0"), method),
         )
@@ -369,7 +372,8 @@ class Node:
                     f"{self.name} gave another transaction's receipt"
                 )
         number = self._number(answer.get("blockNumber"), method)
-        if self.block(number).hash != block_hash:
+        block = self.block(number)
+        if block.hash != block_hash:
             return None
         status = self._number(answer.get("status"), method)
         if status not in {0, 1}:
@@ -382,6 +386,8 @@ class Node:
             to=_hex(self._bytes(transaction.get("to"), method, 20)),
             data=self._bytes(transaction.get("input"), method),
             gas_used=self._number(answer.get("gasUsed"), method),
+            gas_price=self._number(answer.get("effectiveGasPrice"), method),
+            block_time=block.time,
         )
 
     def transactions(self, number: int, sender: str) -> Sequence[MinedTransaction]:
@@ -468,6 +474,13 @@ class Node:
             except ValueError:
                 pass
         raise ChainUnavailable(f"{self.name}: {method}: not a number")
+
+    def _count(self, value: Json, method: str) -> int:
+        """A number that a database can hold."""
+        number = self._number(value, method)
+        if number >= 2**63:
+            raise ChainUnavailable(f"{self.name}: {method}: a number out of range")
+        return number
 
     def _bytes(self, value: Json, method: str, size: int | None = None) -> bytes:
         if isinstance(value, str) and value.startswith("0x"):

@@ -21,7 +21,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
-from ledger.store import leases
+from ledger.store import costs, leases
 from ledger.store.database import Transaction
 from ledger.store.records import (
     Attempt,
@@ -223,6 +223,7 @@ def advance(  # noqa: PLR0917 - which row, from where to where, and why
     changed: dict[str, object] = {"state": new, **values}
     if new is _S.SENT:
         changed |= {"block_number": None, "block_hash": None, "tx_hash": None}
+        costs.forget(tx, id)
     _swap(tx, lease, id, {old}, **changed)
 
 

@@ -315,6 +315,117 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a mined transaction took, whether it succeeded or not; from its receipt.
+
+    ``gas_price`` is in wei for a unit of gas, ``time`` its block's. Kept apart: their product
+    may be more than a database's whole number.
+    """
+
+    gas_used: int
+    gas_price: int
+    time: int
+
+    @property
+    def wei(self) -> int:
+        """What was paid."""
+        return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a chain's batches are sealed, and what may be paid there; these are the defaults.
+
+    A batch is sealed when it is full, or when its oldest credential has waited for
+    ``batch_age`` and a unit of gas costs less than ``gas_below`` (None: whatever it costs), or
+    when it has waited for ``latest``. Fees for a unit of gas and costs are in wei.
+    """
+
+    batch_age: timedelta = timedelta(minutes=10)
+    batch_size: int = 50_000
+    gas_below: int | None = None
+    latest: timedelta = timedelta(days=1)
+    max_fee: int = 200 * 10**9
+    max_tx_cost: int = 50 * 10**15
+    max_day_cost: int = 500 * 10**15
+    bump_after: int = 10  #: blocks without a receipt
+    resend_after: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """A policy that was set, by whom; ``number`` counts those of its chain from 1."""
+
+    chain_id: int
+    number: int
+    policy: Policy
+    set_at: datetime
+    set_by: str
+
+
+class AlarmCode(StrEnum):
+    """What keeps the worker from sending, until an operator or the market changes it."""
+
+    FEE_CEILING = "fee_ceiling"  #: a unit of gas costs more than may be paid
+    TX_CEILING = "tx_ceiling"  #: the transaction might cost more than one may
+    DAY_CEILING = "day_ceiling"  #: the day's transactions might cost more than they may
+    NO_FUNDS = "no_funds"  #: the sender cannot pay
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """That a sender's work stands still, since when and why."""
+
+    chain_id: int
+    sender: str
+    code: AlarmCode
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBalance:
+    """A sender's balance in wei, when the worker last looked."""
+
+    sender: str
+    wei: int
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """What a chain costs, in wei of its coin, up to an instant; and what stands in the way.
+
+    ``under_way`` is what the transactions that are signed and in no block could cost at most.
+    ``anchors_month`` paid for anchoring ``credentials_month`` credentials in the last 30 days.
+    ``days_observed`` is for how many of the last 30 days costs are known.
+    """
+
+    spent_day: int
+    spent_month: int
+    under_way: int
+    anchors_month: int
+    credentials_month: int
+    days_observed: float
+    policy: Policy
+    balances: Sequence[SeenBalance]
+    alarms: Sequence[Alarm]
+
+    @property
+    def per_credential(self) -> float | None:
+        """Wei for a credential's anchor; None if nothing was anchored."""
+        if not self.credentials_month:
+            return None
+        return self.anchors_month / self.credentials_month
+
+    def days_left(self, balance: SeenBalance) -> float | None:
+        """For how many days a balance lasts at the recent rate; None if nothing was spent."""
+        if not self.spent_month:
+            return None
+        return balance.wei * self.days_observed / self.spent_month
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write for one sender, as long as nobody has taken a newer token."""
 

@@ -25,6 +25,7 @@ SENTENCES = {
     "ux_chain_tx_one_in_progress": "another transaction of this sender is in progress",
     "uq_chain_tx_chain_id_sender_nonce": "this nonce is already used",
     "pk_attempt": "these signed bytes are already stored",
+    "pk_policy": "somebody else set a policy at this moment; look at it and set yours again",
     "uq_api_key_secret_hash": "this API key is already there",
     "pk_stored_answer": "a request with this idempotency key was already answered",
 }

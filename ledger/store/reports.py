@@ -7,9 +7,15 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from ledger.store import credentials, leases
+from ledger.store import alarms, costs, credentials, leases, policies
 from ledger.store.database import Transaction
-from ledger.store.records import ChainTxKind, ChainTxState, Figures, WorkerReport
+from ledger.store.records import (
+    ChainTxKind,
+    ChainTxState,
+    CostReport,
+    Figures,
+    WorkerReport,
+)
 from ledger.store.tables import (
     BatchAnchorRow,
     BatchRow,
@@ -31,6 +37,29 @@ FAILED: Final = (ChainTxState.REVERTED, ChainTxState.FATAL)
 
 #: Anchors are made in order, so the oldest credential is in one of the first batches.
 _FIRST: Final = 50
+
+_DAY: Final = 86_400
+_MONTH: Final = 30 * _DAY
+
+
+def cost_report(tx: Transaction, chain_id: int, now: datetime) -> CostReport:
+    """What a chain cost in the 24 hours and in the 30 days before `now`, by block times."""
+    instant = int(now.timestamp())
+    first = costs.first_time(tx, chain_id)
+    known = 0 if first is None else instant - max(first, instant - _MONTH)
+    anchors, credentials_anchored = costs.anchoring(tx, chain_id, instant - _MONTH)
+    return CostReport(
+        spent_day=costs.spent(tx, chain_id, instant - _DAY),
+        spent_month=costs.spent(tx, chain_id, instant - _MONTH),
+        under_way=costs.under_way(tx, chain_id),
+        anchors_month=anchors,
+        credentials_month=credentials_anchored,
+        # Less than a day says little of a day: then it counts as one.
+        days_observed=max(known / _DAY, 1.0),
+        policy=policies.current(tx, chain_id),
+        balances=costs.balances(tx, chain_id),
+        alarms=alarms.standing(tx, chain_id),
+    )
 
 
 def worker_report(tx: Transaction, chain_id: int) -> WorkerReport:

@@ -24,12 +24,21 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, UTCDateTime
 
 from ledger.core.short_code import LENGTH as CODE_LENGTH
-from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
+from ledger.store.records import AlarmCode, ChainTxKind, ChainTxState, IssuerKeyRole
 
 #: Status indexes are allotted at random within blocks of this many bits (16 KiB).
 STATUS_BLOCK = 131_072
 #: A status index has at most nine digits, so there are this many whole blocks.
 STATUS_BLOCKS = 10**9 // STATUS_BLOCK
+
+# What a policy may say at most and at least; `ledger.services.policies` says it in words.
+LONGEST_WAIT = 30 * 86_400  # seconds
+LARGEST_BATCH = 1_000_000
+LEAST_CEILING, HIGHEST_CEILING = 10**9, 10**14  # wei for a unit of gas
+COST_UNIT = 10**9
+DEAREST_DAY = 10**24  # wei: a million coins
+LONGEST_BUMP = 100_000  # blocks
+LONGEST_RESEND = 86_400  # seconds
 
 metadata = MetaData(
     naming_convention={
@@ -519,6 +528,97 @@ class AttemptRow(_Row, table=True):
     fee_cap: int = Field(sa_type=BigInteger)
     created_at: dt.datetime = Field(sa_type=UTCDateTime)
     sent_at: dt.datetime | None = Field(sa_type=UTCDateTime)
+
+
+class ChainTxCostRow(_Row, table=True):
+    """What a mined transaction took; gone with its block."""
+
+    __tablename__ = "chain_tx_cost"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("gas_used > 0", name="gas_used"),
+        CheckConstraint("gas_price >= 0", name="gas_price"),
+        CheckConstraint("time > 0", name="time"),
+    )
+
+    chain_tx_id: UUID = Field(primary_key=True, foreign_key="chain_tx.id")
+    gas_used: int = Field(sa_type=BigInteger)
+    gas_price: int = Field(sa_type=BigInteger)
+    time: int = Field(sa_type=BigInteger, index=True)
+
+
+class PolicyRow(_Row, table=True):
+    """Every policy that was ever set; the highest number of a chain is in force.
+
+    Times are in seconds, fees for a unit of gas in wei, costs in 10^9 wei: a day may cost more
+    than 2^63 wei.
+    """
+
+    __tablename__ = "policy"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint(f"batch_age BETWEEN 0 AND {LONGEST_WAIT}", name="batch_age"),
+        CheckConstraint(f"batch_size BETWEEN 1 AND {LARGEST_BATCH}", name="batch_size"),
+        CheckConstraint("gas_below BETWEEN 1 AND max_fee", name="gas_below"),
+        CheckConstraint(f"latest BETWEEN batch_age AND {LONGEST_WAIT}", name="latest"),
+        CheckConstraint(
+            f"max_fee BETWEEN {LEAST_CEILING} AND {HIGHEST_CEILING}", name="max_fee"
+        ),
+        CheckConstraint("max_tx_cost BETWEEN 1 AND max_day_cost", name="max_tx_cost"),
+        CheckConstraint(
+            f"max_day_cost BETWEEN 1 AND {DEAREST_DAY // COST_UNIT}",
+            name="max_day_cost",
+        ),
+        CheckConstraint(f"bump_after BETWEEN 1 AND {LONGEST_BUMP}", name="bump_after"),
+        CheckConstraint(
+            f"resend_after BETWEEN 0 AND {LONGEST_RESEND}", name="resend_after"
+        ),
+        CheckConstraint("length(set_by) BETWEEN 1 AND 200", name="set_by_length"),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    number: int = Field(primary_key=True)
+    batch_age: int = Field(sa_type=BigInteger)
+    batch_size: int = Field(sa_type=BigInteger)
+    gas_below: int | None = Field(sa_type=BigInteger)
+    latest: int = Field(sa_type=BigInteger)
+    max_fee: int = Field(sa_type=BigInteger)
+    max_tx_cost: int = Field(sa_type=BigInteger)
+    max_day_cost: int = Field(sa_type=BigInteger)
+    bump_after: int = Field(sa_type=BigInteger)
+    resend_after: int = Field(sa_type=BigInteger)
+    set_at: dt.datetime = Field(sa_type=UTCDateTime)
+    set_by: str = Field(sa_type=Text)
+
+
+class AlarmRow(_Row, table=True):
+    """What keeps a sender from sending now."""
+
+    __tablename__ = "alarm"
+    __table_args__: ClassVar[Any] = (
+        _size("sender", 42),
+        _one_of("code", AlarmCode, "code"),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    sender: str = Field(primary_key=True, sa_type=Text)
+    code: str = Field(primary_key=True, sa_type=Text)
+    words: str = Field(sa_type=Text)
+    since: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class SenderBalanceRow(_Row, table=True):
+    """A sender's balance as the worker saw it last, in whole 10^9 wei."""
+
+    __tablename__ = "sender_balance"
+    __table_args__: ClassVar[Any] = (
+        _size("sender", 42),
+        CheckConstraint("balance >= 0", name="balance"),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    sender: str = Field(primary_key=True, sa_type=Text)
+    balance: int = Field(sa_type=BigInteger)
+    seen_at: dt.datetime = Field(sa_type=UTCDateTime)
 
 
 class LeaseRow(_Row, table=True):

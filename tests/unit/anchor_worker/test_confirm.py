@@ -297,7 +297,9 @@ class OtherReceipts(MemoryChain):
     def receipt(self, tx_hash: bytes) -> Receipt | None:
         block = self.block("latest")
         to = "0x" + "00" * 20
-        return Receipt(tx_hash, block.number, block.hash, True, to, b"", 21_000)
+        return Receipt(
+            tx_hash, block.number, block.hash, True, to, b"", 21_000, 1, block.time
+        )
 
 
 def test_a_receipt_for_another_call_is_not_believed(world: World) -> None:

@@ -286,6 +286,7 @@ def chain_with(
         "blockNumber": "0x5",
         "status": "0x1",
         "gasUsed": "0x5208",
+        "effectiveGasPrice": "0x3b9aca07",
     }
     carried = {
         "hash": OTHER,
@@ -311,6 +312,7 @@ def test_a_whole_receipt_is_read() -> None:
         21_000,
     )
     assert (receipt.to, receipt.data) == (ANCHOR_REGISTRY, b"\1\2")
+    assert (receipt.gas_price, receipt.block_time) == (10**9 + 7, 9)
 
 
 @pytest.mark.parametrize(
@@ -337,10 +339,16 @@ def test_what_is_in_no_canonical_block_has_no_receipt(reply: Reply) -> None:
         chain_with({"status": "0x2"}, {}),
         chain_with({"status": None}, {}),
         chain_with({"blockNumber": None}, {}),
+        chain_with({"gasUsed": None}, {}),
+        chain_with({"effectiveGasPrice": None}, {}),
+        chain_with({"effectiveGasPrice": "1"}, {}),
         chain_with({}, {"to": None}),
         chain_with({}, {"input": "0x0"}),
     ],
-    ids=["receipt of another", "another", "status 2", "none", "height", "to", "input"],
+    ids=[
+        *("receipt of another", "another", "status 2", "none", "height"),
+        *("gas", "price", "price in words", "to", "input"),
+    ],
 )
 def test_a_receipt_that_contradicts_itself_is_not_believed(reply: Reply) -> None:
     with serving(reply) as (_, node), pytest.raises(ChainUnavailable):

@@ -385,8 +385,17 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         command.check(migrations(tx.connection))
 
 
+#: Back to before 0005.
+WITHOUT_FEES = (
+    "DROP TABLE chain_tx_cost",
+    "DROP TABLE policy",
+    "DROP TABLE alarm",
+    "DROP TABLE sender_balance",
+)
+
 #: Back to before 0004; that a key may lack its private half does no harm.
 WITHOUT_CLOSING = (
+    *WITHOUT_FEES,
     "DROP TABLE carried_evidence",
     "DROP TABLE held_credential",
     "DROP TABLE final_status_list",
