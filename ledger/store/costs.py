@@ -132,7 +132,7 @@ def anchoring(tx: Transaction, chain_id: int, since: int) -> tuple[int, int]:
 
 
 def note_balance(
-    tx: Transaction, chain_id: int, sender: str, wei: int, now: datetime
+    tx: Transaction, chain_id: int, sender: str, wei: int, *, now: datetime
 ) -> None:
     """Keep what a sender has, rounded down to 10^9 wei, in place of what it had."""
     key = {"chain_id": chain_id, "sender": sender}

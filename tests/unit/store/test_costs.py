@@ -107,8 +107,8 @@ def test_a_balance_replaces_the_one_before(database: Database) -> None:
     later = NOW + timedelta(minutes=1)
     with database.begin() as tx:
         assert costs.balances(tx, CHAIN_ID) == ()
-        costs.note_balance(tx, CHAIN_ID, SENDER, 10**40, NOW)
-        costs.note_balance(tx, CHAIN_ID, SENDER, 5 * 10**20 + 1, later)
+        costs.note_balance(tx, CHAIN_ID, SENDER, 10**40, now=NOW)
+        costs.note_balance(tx, CHAIN_ID, SENDER, 5 * 10**20 + 1, now=later)
 
         (seen,) = costs.balances(tx, CHAIN_ID)
         assert (seen.sender, seen.wei, seen.seen_at) == (SENDER, 5 * 10**20, later)
@@ -128,7 +128,7 @@ def test_the_report_says_what_a_credential_cost(database: Database) -> None:
         mine(tx, sent(tx, 2), Cost(1_000, 10**9, INSTANT - day))
         mine(tx, sent(tx, 3), Cost(2_000, 10**9, INSTANT - day + 1))
         mine(tx, sent(tx, 4), Cost(9_000, 10**9, INSTANT - 30 * day))
-        costs.note_balance(tx, CHAIN_ID, SENDER, 10**15, NOW)
+        costs.note_balance(tx, CHAIN_ID, SENDER, 10**15, now=NOW)
         report = reports.cost_report(tx, CHAIN_ID, NOW)
 
         assert report.spent_day == 2_000 * 10**9
