@@ -363,7 +363,7 @@ class PolicyChange:
     set_by: str
 
 
-class AlarmCode(StrEnum):
+class Obstacle(StrEnum):
     """What keeps the worker from sending, until an operator or the market changes it."""
 
     FEE_CEILING = "fee_ceiling"  #: a unit of gas costs more than may be paid
@@ -373,12 +373,12 @@ class AlarmCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Standstill:
     """That a sender's work stands still, since when and why."""
 
     chain_id: int
     sender: str
-    code: AlarmCode
+    obstacle: Obstacle
     words: str
     since: datetime
 
@@ -409,7 +409,7 @@ class CostReport:
     days_observed: float
     policy: Policy
     balances: Sequence[SeenBalance]
-    alarms: Sequence[Alarm]
+    standstills: Sequence[Standstill]
 
     @property
     def per_credential(self) -> float | None:

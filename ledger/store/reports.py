@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from ledger.store import alarms, costs, credentials, leases, policies
+from ledger.store import costs, credentials, leases, policies, standstills
 from ledger.store.database import Transaction
 from ledger.store.records import (
     ChainTxKind,
@@ -58,7 +58,7 @@ def cost_report(tx: Transaction, chain_id: int, now: datetime) -> CostReport:
         days_observed=max(known / _DAY, 1.0),
         policy=policies.current(tx, chain_id),
         balances=costs.balances(tx, chain_id),
-        alarms=alarms.standing(tx, chain_id),
+        standstills=standstills.all(tx, chain_id),
     )
 
 

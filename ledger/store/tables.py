@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, UTCDateTime
 
 from ledger.core.short_code import LENGTH as CODE_LENGTH
-from ledger.store.records import AlarmCode, ChainTxKind, ChainTxState, IssuerKeyRole
+from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole, Obstacle
 
 #: Status indexes are allotted at random within blocks of this many bits (16 KiB).
 STATUS_BLOCK = 131_072
@@ -590,18 +590,18 @@ class PolicyRow(_Row, table=True):
     set_by: str = Field(sa_type=Text)
 
 
-class AlarmRow(_Row, table=True):
+class StandstillRow(_Row, table=True):
     """What keeps a sender from sending now."""
 
-    __tablename__ = "alarm"
+    __tablename__ = "standstill"
     __table_args__: ClassVar[Any] = (
         _size("sender", 42),
-        _one_of("code", AlarmCode, "code"),
+        _one_of("obstacle", Obstacle, "obstacle"),
     )
 
     chain_id: int = Field(primary_key=True, sa_type=BigInteger)
     sender: str = Field(primary_key=True, sa_type=Text)
-    code: str = Field(primary_key=True, sa_type=Text)
+    obstacle: str = Field(primary_key=True, sa_type=Text)
     words: str = Field(sa_type=Text)
     since: dt.datetime = Field(sa_type=UTCDateTime)
 

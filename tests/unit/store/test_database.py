@@ -390,7 +390,7 @@ WITHOUT_LATER = (
     "DROP TABLE recovered_bit",
     "DROP TABLE chain_tx_cost",
     "DROP TABLE policy",
-    "DROP TABLE alarm",
+    "DROP TABLE standstill",
     "DROP TABLE sender_balance",
 )
 

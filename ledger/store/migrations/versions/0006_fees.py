@@ -1,4 +1,4 @@
-"""Fees: what transactions cost, the policy of each chain, alarms, and balances seen.
+"""Fees: what transactions cost, the policy of each chain, standstills, and balances seen.
 
 There is no way down: a ledger goes back by restoring a backup.
 """
@@ -15,18 +15,22 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "alarm",
+        "standstill",
         sa.Column("chain_id", sa.BigInteger(), nullable=False),
         sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("obstacle", sa.Text(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("since", sqlmodel.UTCDateTime(), nullable=False),
         sa.CheckConstraint(
-            "code IN ('fee_ceiling', 'tx_ceiling', 'day_ceiling', 'no_funds')",
-            name=op.f("ck_alarm_code"),
+            "obstacle IN ('fee_ceiling', 'tx_ceiling', 'day_ceiling', 'no_funds')",
+            name=op.f("ck_standstill_obstacle"),
         ),
-        sa.CheckConstraint("length(sender) = 42", name=op.f("ck_alarm_sender_size")),
-        sa.PrimaryKeyConstraint("chain_id", "sender", "code", name=op.f("pk_alarm")),
+        sa.CheckConstraint(
+            "length(sender) = 42", name=op.f("ck_standstill_sender_size")
+        ),
+        sa.PrimaryKeyConstraint(
+            "chain_id", "sender", "obstacle", name=op.f("pk_standstill")
+        ),
     )
     op.create_table(
         "policy",
