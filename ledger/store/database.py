@@ -202,6 +202,22 @@ class Database:
             if connection.dialect.name == "sqlite":
                 _quick_check(connection, self.name)
 
+    def check_schema(self) -> None:
+        """Make sure that the schema still is this release's.
+
+        Raises SettingError if it is another one, StoreError if the database does not answer.
+        """
+        with self.read() as tx:
+            try:
+                found = _revision(tx.connection)
+            except SQLAlchemyError as error:
+                raise _refusal(error) from error
+            head = _scripts(tx.connection).get_current_head()
+        if found != head:
+            raise SettingError(
+                f"the database {self.name} has the schema {found}, not {head}"
+            )
+
     def close(self) -> None:
         """Give all connections back."""
         self._writer.dispose()

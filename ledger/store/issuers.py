@@ -90,6 +90,19 @@ def keys(
     return [IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])}) for row in rows]
 
 
+def some_sealed_key(tx: Transaction) -> IssuerKey | None:
+    """The newest private key of any organisation, still sealed; None if there is none."""
+    row = tx.row(
+        select(IssuerKeyRow)
+        .where(col(IssuerKeyRow.sealed).is_not(None))
+        .order_by(col(IssuerKeyRow.created_at).desc(), col(IssuerKeyRow.key_id))
+        .limit(1)
+    )
+    if row is None:
+        return None
+    return IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])})
+
+
 def mark_key_opened(
     tx: Transaction, organisation_id: UUID, key_id: bytes, at: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
 from starlette.staticfiles import StaticFiles
 
 from ledger.web.api import (
@@ -22,6 +23,7 @@ from ledger.web.api import (
 )
 from ledger.web.edges import LedgerEdges
 from ledger.web.envelope import Envelope
+from ledger.web.metrics import ServerMetrics
 from ledger.web.pages import (
     achievement,
     certificate,
@@ -47,8 +49,9 @@ _DESCRIPTION: Final = (
 )
 
 
-def create_app(edges: LedgerEdges) -> FastAPI:
+def create_app(edges: LedgerEdges, metrics: ServerMetrics | None = None) -> FastAPI:
     """Make the application. It reads no environment and opens nothing by itself."""
+    metrics = metrics or ServerMetrics(CollectorRegistry())
     app = FastAPI(
         title="Perdure",
         version=VERSION,
@@ -63,7 +66,8 @@ def create_app(edges: LedgerEdges) -> FastAPI:
     app.state.edges = edges
     app.state.verifier_slots = BoundedSemaphore(VERIFICATIONS)
     app.router.route_class = StrictRoute
-    app.add_middleware(Envelope)
+    app.state.metrics = metrics
+    app.add_middleware(Envelope, metrics=metrics)
     add_problem_handlers(app)
 
     for nouns in (

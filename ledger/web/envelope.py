@@ -8,6 +8,8 @@ from uuid import uuid4
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ledger.web.metrics import ServerMetrics
+
 #: For pages: own style, own script files, own pictures, nothing from anywhere else.
 PAGE_POLICY: Final = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self';"
@@ -48,10 +50,11 @@ def secure(scope: Scope, headers: MutableHeaders) -> None:
 
 
 class Envelope:
-    """ASGI middleware around every route; the log gets the route's template, never a value."""
+    """ASGI middleware around every route; log and figures get the route's template, never a value."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics) -> None:
         self.app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -70,18 +73,25 @@ class Envelope:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_secured)
+            with self._metrics.in_flight.track_inprogress():
+                await self.app(scope, receive, send_secured)
         finally:
-            _log.info("request", extra=_facts(scope, status, started))
+            seconds = time.perf_counter() - started
+            _log.info("request", extra=_facts(scope, status, seconds))
+            self._metrics.answered(scope["method"], _route(scope), status, seconds)
 
 
-def _facts(scope: Scope, status: int, started: float) -> dict[str, Any]:
+def _facts(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     return {
         "request": request_id(scope),
         "method": scope["method"],
-        # A path that fits no route is whatever somebody typed.
-        "route": getattr(scope.get("route"), "path", "-"),
+        "route": _route(scope),
         "status": status,
         "problem": scope.get("problem"),
-        "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+        "milliseconds": round(seconds * 1000, 1),
     }
+
+
+def _route(scope: Scope) -> str:
+    # A path that fits no route is whatever somebody typed.
+    return str(getattr(scope.get("route"), "path", "-"))

@@ -178,6 +178,7 @@ def kinds() -> Sequence[Kind]:
         _NO_KEY,
         Kind(400, "not_json", "The body is not JSON as this ledger reads it"),
         Kind(409, "idempotency_key_reused", "The key was used for another request"),
+        Kind(503, "not_ready", "The ledger cannot do its work now"),
         Kind(503, "busy", "Too much is asked at once"),
         _INVALID,
         _FAILED,

@@ -125,6 +125,14 @@ _BAD_REQUEST: Final = _problem(
     "Send the header Idempotency-Key ...",
 )
 
+#: Of `/ready`.
+UNREADY: Final = _problem(
+    503,
+    "not_ready",
+    "The ledger cannot do its work now",
+    "The database does not answer.",
+)
+
 Responses = dict[int | str, dict[str, Any]]
 
 

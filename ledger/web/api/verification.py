@@ -10,6 +10,7 @@ from ledger.core.baking import MAX_IMAGE_BYTES
 from ledger.core.canonical import encode
 from ledger.verify.verification import verify
 from ledger.web.deps import Edges
+from ledger.web.metrics import ServerMetrics
 from ledger.web.problems import HttpProblem
 from ledger.web.schemas import problems
 from ledger.web.strict import API, LIMIT, StrictRoute
@@ -86,4 +87,6 @@ def post_verify(
             )
     finally:
         slots.release()
+    metrics: ServerMetrics = request.app.state.metrics
+    metrics.verified(report.verdict.value)
     return Response(encode(report.to_json()), media_type="application/json")

@@ -110,6 +110,7 @@ NOT_OF_A_TENANT = {
     "evidence.subjects": "the worker",
     "evidence.unproved": "the worker",
     "issuers.by_issuer_id": "the record is public on chain",
+    "issuers.some_sealed_key": "any key shows whether the master key fits",
     "leases.hold": "the worker",
     "leases.holders": "which worker works",
     "leases.release": "the worker",

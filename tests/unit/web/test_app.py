@@ -1,15 +1,13 @@
 """The application as a whole: what it answers to a school's ordinary day."""
 
 import base64
-from uuid import uuid4
 
-from ledger.core import merkle
+from sqlalchemy import text
+
 from ledger.core.archive import open_archive
-from ledger.core.durable import DurableCredential, parse_credential_file
+from ledger.core.durable import parse_credential_file
 from ledger.keystore.backup import decode_backup
-from ledger.store import batches, credentials
-from ledger.store.records import Anchored, Batch, Member
-from tests.unit.web.world import ACHIEVEMENT, CHAIN, PASSPHRASE, School, World
+from tests.unit.web.world import ACHIEVEMENT, PASSPHRASE, World
 
 AWARD = {
     "achievement": "py-1",
@@ -376,59 +374,19 @@ def test_checks_beyond_the_limit_are_put_off(world: World) -> None:
     assert answer.headers["retry-after"] == "5"
 
 
-def test_health_tells_whether_the_database_answers(world: World) -> None:
-    assert world.client().get("/health").json() == {"status": "ok"}
+def test_a_server_lives_without_its_database_and_is_not_ready_then(
+    world: World,
+) -> None:
+    ready = world.client().get("/ready")
+    with world.edges.database.begin() as tx:
+        tx.change(text("UPDATE perdure_schema SET version_num = '9999'"))
+    unready = world.client().get("/ready")
+    alive = world.client().get("/health")
 
-
-def test_once_its_batch_is_final_a_credential_is_durable(world: World) -> None:
-    client = world.client(world.riverside.key)
-    address = f"/api/v1/credentials/{world.riverside.credential}"
-    waiting = client.get(address).json()
-    no_batch = client.get(f"{address}/batch")
-
-    root = anchor_alone(world, world.riverside)
-    batch = client.get(f"{address}/batch").json()
-    file = client.get(f"{address}/file")
-
-    assert (waiting["state"], waiting["batch"], no_batch.status_code) == (
-        "waiting",
-        None,
-        404,
-    )
-    assert client.get(address).json()["state"] == "anchored"
-    assert batch["sealedRoot"] == f"0x{root.hex()}"
-    assert batch["anchors"] == [
-        {
-            "chainId": "eip155:31337",
-            "registry": CHAIN.anchor_registry,
-            "blockNumber": 12,
-            "time": "2026-11-25T09:02:00Z",
-        }
-    ]
-    assert file.headers["perdure-durable"] == "true"
-    durable = parse_credential_file(file.content)
-    assert isinstance(durable, DurableCredential)
-    durable.check()
-
-
-def anchor_alone(world: World, school: School) -> bytes:
-    """What the worker does, for a batch of one: answers the sealed root."""
-    assert school.credential is not None
-    database = world.edges.database
-    with database.begin() as tx:
-        leaf = credentials.get(tx, school.id, school.credential).leaf
-        root = merkle.sealed_root(1, leaf)
-        batch = Batch(uuid4(), CHAIN.chain_id, root, 1, world.clock.now)
-        batches.seal(
-            tx,
-            batch,
-            [Member(school.credential, 0, b"")],
-            to=CHAIN.anchor_registry,
-            data=root,
-            gas=60_000,
-        )
-        time = int(world.clock.now.timestamp()) + 120
-        batches.record_anchor(
-            tx, batch.id, Anchored(CHAIN.chain_id, CHAIN.anchor_registry, 12, time)
-        )
-    return root
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    assert (unready.status_code, unready.headers["retry-after"]) == (503, "5")
+    problem = unready.json()
+    assert problem["code"] == "not_ready"
+    assert problem["title"] == "The ledger cannot do its work now"
+    assert problem["detail"] == "The database has the schema of another release."

@@ -46,6 +46,7 @@ ROUTES = {
     "GET /issuers/{issuer}": PUBLIC,
     "GET /issuers/{issuer}/{paper}": PUBLIC,
     "GET /health": PUBLIC,
+    "GET /ready": PUBLIC,
 }
 
 
