@@ -4,6 +4,10 @@ JSON in and out: one strict parser, and the canonical bytes of RFC 8785 (JCS).
 Whatever `parse` accepts, `encode` can write, and `parse(encode(value)) == value`. Both
 refuse with MalformedError and nothing else. Instants, which JSON does not know, have one
 text here too.
+
+orjson reads and writes where that is certain to give the same, and never refuses anything
+itself: the rest is for `parse_by_json` and `encode_by_rfc8785`, which say what is right. See
+docs/decisions/0012-fast-core.md.
 """
 
 import json
@@ -11,6 +15,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias, cast
 
+import orjson
 import rfc8785
 
 from ledger.errors import MalformedError
@@ -30,6 +35,29 @@ _MAX_INTEGER_TEXT = len(str(-_MAX_NUMBER))
 # differently, so a signature over them would not travel.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
+# What orjson would write in a way of its own is left to rfc8785: enumerations, dates and so
+# on are no JSON values, and 2^53 is no integer.
+_AS_IT_IS = (
+    orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_SORTED = _AS_IT_IS | orjson.OPT_SORT_KEYS
+
+# In JSON as orjson writes it, whatever of FORBIDDEN could stand there: an escape other than
+# of a quote, a backslash, tab, line feed or carriage return, U+FFFE and U+FFFF. Alone: U+007F.
+# Also finds harmless text (a backslash before a "u"), which then goes the slow way.
+_ESCAPE = re.compile(rb"\\[ubf]")
+_NON_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
+
+# The first bytes of characters outside the BMP: with one of these in a name, UTF-16, by
+# which RFC 8785 sorts, and UTF-8, by which orjson does, can disagree.
+_ASTRAL = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
+
+# Here orjson and ECMAScript both write the digits that are needed and no exponent.
+_PLAIN_FLOATS = (1e-3, float(_MAX_NUMBER))
+
 # A string, whole or cut off by the end of the text, or one bracket. Possessive: linear time.
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -38,6 +66,26 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re
 
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
     """Read one JSON text (RFC 8259, I-JSON). Raises MalformedError."""
+    if len(data) > max_bytes:
+        raise MalformedError(f"JSON of {len(data)} bytes, at most {max_bytes} allowed")
+    found = _parse_by_orjson(data)
+    return parse_by_json(data, max_bytes=max_bytes) if found is None else found[0]
+
+
+def _parse_by_orjson(data: bytes) -> tuple[Json] | None:
+    try:
+        value: Json = orjson.loads(data)
+        # Written again it is the same text: so no member stood there twice, and nothing was
+        # spelled in a way that one parser might read differently from another.
+        same = orjson.dumps(value, option=_AS_IT_IS) == data
+    except (TypeError, ValueError):
+        return None
+    # In a tuple, because null is a value too.
+    return (value,) if same and not _has_forbidden(data) and _is_plain(value) else None
+
+
+def parse_by_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
+    """Read the same without orjson: the definition of `parse`. Raises MalformedError."""
     if len(data) > max_bytes:
         raise MalformedError(f"JSON of {len(data)} bytes, at most {max_bytes} allowed")
     try:
@@ -72,6 +120,24 @@ def parse_object(data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Json]:
 
 def encode(value: Json) -> bytes:
     """Write the RFC 8785 bytes of a value that `parse` would accept. Raises MalformedError."""
+    return _encode_by_orjson(value) or encode_by_rfc8785(value)
+
+
+def _encode_by_orjson(value: Json) -> bytes | None:
+    if not _is_plain(value):
+        return None
+    try:
+        data = orjson.dumps(value, option=_SORTED)
+    except TypeError:  # 2^53 and beyond, lone surrogates, a name that is no string
+        return None
+    if _has_forbidden(data):
+        return None
+    in_bmp = data.isascii() or not any(byte in data for byte in _ASTRAL)
+    return data if in_bmp or _has_plain_names(value) else None
+
+
+def encode_by_rfc8785(value: Json) -> bytes:
+    """Write the same without orjson: the definition of `encode`. Raises MalformedError."""
     # First, because rfc8785 alone leaks UnicodeEncodeError and RecursionError.
     check_value(value)
     # The cast: rfc8785 types its lists as Sequence, where str is one too.
@@ -102,6 +168,50 @@ def encode_time(instant: datetime) -> str:
     except OverflowError as error:
         raise MalformedError("an instant outside the years 1 to 9999") from error
     return whole.isoformat() + "Z"
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether orjson writes every scalar of a value, if at all, as RFC 8785 does."""
+    level: list[Any] = [(value,)]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for node in level:
+            for child in node.values() if node.__class__ is dict else node:
+                kind = child.__class__
+                if kind is str or kind is bool or kind is int:
+                    continue
+                if kind is dict or kind is list:
+                    below.append(child)
+                elif not (child is None or (kind is float and _is_plain_float(child))):
+                    return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _is_plain_float(number: float) -> bool:
+    least, most = _PLAIN_FLOATS
+    # Not of an integer: 1.0 is 1 in RFC 8785. And not infinite, not NaN.
+    return least <= abs(number) <= most and not number.is_integer()
+
+
+def _has_plain_names(value: object) -> bool:
+    """Tell whether all names are in the BMP, where UTF-8 and UTF-16 sort alike."""
+    if isinstance(value, dict):
+        return all(name.isascii() or max(name) <= "\uffff" for name in value) and all(
+            map(_has_plain_names, value.values())
+        )
+    return not isinstance(value, list) or all(map(_has_plain_names, value))
+
+
+def _has_forbidden(data: bytes) -> bool:
+    """Tell whether JSON as orjson writes it may contain a character that is FORBIDDEN."""
+    return (
+        b"\x7f" in data
+        or _ESCAPE.search(data) is not None
+        or _NON_CHARACTER.search(data) is not None
+    )
 
 
 def _check_nesting(text: str) -> None:

@@ -19,6 +19,9 @@ from ledger.errors import MalformedError, ProofError
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_DIGITS = {digit: value for value, digit in enumerate(_BASE58)}
+# Big numbers are divided by few big numbers, small ones by many small ones.
+_BASE58_PAIRS = [first + second for first in _BASE58 for second in _BASE58]
+_BASE58_TEN = 58**10
 # Base 58 arithmetic is quadratic; the longest text we read is a signature of 88 digits.
 _BASE58_MAX = 128
 
@@ -47,10 +50,13 @@ def keccak256(data: bytes) -> bytes:
 def encode_base58(data: bytes) -> str:
     """Write base58btc: the Bitcoin alphabet, one '1' for each leading zero byte."""
     number = int.from_bytes(data, "big")
-    digits = ""
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 58)
-        digits = _BASE58[digit] + digits
+        number, ten = divmod(number, _BASE58_TEN)
+        for _ in range(5):
+            ten, pair = divmod(ten, len(_BASE58_PAIRS))
+            pairs.append(_BASE58_PAIRS[pair])
+    digits = "".join(reversed(pairs)).lstrip("1")
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
 
 
@@ -150,12 +156,15 @@ class SigningKey:
 
     seed: bytes = field(repr=False)
     public: PublicKey = field(init=False, compare=False)
+    _key: Ed25519PrivateKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.seed) != 32:
             raise MalformedError("an Ed25519 seed has 32 bytes")
-        key = Ed25519PrivateKey.from_private_bytes(self.seed).public_key()
-        object.__setattr__(self, "public", PublicKey(key.public_bytes_raw()))
+        key = Ed25519PrivateKey.from_private_bytes(self.seed)
+        object.__setattr__(self, "_key", key)
+        public = key.public_key().public_bytes_raw()
+        object.__setattr__(self, "public", PublicKey(public))
 
     @classmethod
     def from_seed(cls, seed: bytes) -> "SigningKey":
@@ -164,4 +173,4 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Sign with Ed25519: deterministic, 64 bytes."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return self._key.sign(message)

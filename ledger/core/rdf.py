@@ -88,13 +88,21 @@ def canonicalise(
     What uses the pinned vocabulary alone is read through tables, everything else by pyld.
     """
     if contexts is CONTEXTS:
-        vocabulary = _VOCABULARIES.get(_context_names(document))
-        if vocabulary is not None:
-            try:
-                return vocabulary.canonicalise(document)
-            except Unanswered:
-                pass
+        found = canonicalise_by_tables(document)
+        if found is not None:
+            return found
     return canonicalise_by_pyld(document, contexts=contexts)
+
+
+def canonicalise_by_tables(document: Mapping[str, Json]) -> bytes | None:
+    """Write the same N-Quads through the tables alone; None for what they do not cover."""
+    vocabulary = _VOCABULARIES.get(_context_names(document))
+    if vocabulary is None:
+        return None
+    try:
+        return vocabulary.canonicalise(document)
+    except Unanswered:
+        return None
 
 
 def canonicalise_by_pyld(
@@ -131,11 +139,11 @@ _LOCK = threading.Lock()
 
 _VOCABULARIES: Mapping[tuple[str, ...], Vocabulary] = {
     urls: Vocabulary(urls, CONTEXTS, _LOCK)
-    for urls in (CREDENTIAL_CONTEXTS, STATUS_LIST_CONTEXTS)
+    for urls in (CREDENTIAL_CONTEXTS, CREDENTIAL_CONTEXTS[:2], STATUS_LIST_CONTEXTS)
 }
 
 
-def _context_names(document: dict[str, Json]) -> tuple[str, ...]:
+def _context_names(document: Mapping[str, Json]) -> tuple[str, ...]:
     urls = document.get("@context")
     names = urls if isinstance(urls, list) else [urls]
     return tuple(name for name in names if isinstance(name, str))

@@ -1,11 +1,16 @@
 """The strict parser, and the bytes of RFC 8785."""
 
 import json
+import random
 import string
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta, timezone
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,13 +19,18 @@ from ledger.core.canonical import (
     MAX_BYTES,
     MAX_DEPTH,
     Json,
+    _encode_by_orjson,
+    _parse_by_orjson,
     encode,
+    encode_by_rfc8785,
     encode_time,
     parse,
+    parse_by_json,
     parse_object,
     parse_time,
 )
 from ledger.errors import MalformedError
+from scripts import fuzz_documents
 
 _TEXT = st.text(
     st.characters(
@@ -307,3 +317,141 @@ for act in (lambda: parse(b"[" * 10**6), lambda: parse(b'{"a":' * 10**5)):
 @given(st.text(st.sampled_from('[]{}"\\a'), max_size=200))
 def test_brackets_inside_of_strings_do_not_nest(text: str) -> None:
     assert parse(json.dumps(text).encode()) == text
+
+
+# ---------------------------------------------------------------- two engines, one text
+
+
+def outcome(act: Any, value: Any) -> Any:
+    """What an engine answers, told apart as Python's == would not: 1, 1.0, True, -0.0."""
+    try:
+        return repr(act(value))
+    except MalformedError:
+        return MalformedError
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fast_and_slow_write_and_read_the_same(seed: int) -> None:
+    rnd = random.Random(seed)  # noqa: S311 - test data
+    fast_writing = fast_reading = 0
+    for number in range(1_500):
+        value = fuzz_documents.value(rnd)
+        fast_writing += _encode_by_orjson(value) is not None
+        assert outcome(encode, value) == outcome(encode_by_rfc8785, value), value
+
+        text = fuzz_documents.json_text(rnd)
+        if number % 2 and outcome(encode, value) is not MalformedError:
+            text = encode(value)
+        fast_reading += _parse_by_orjson(text) is not None
+        assert outcome(parse, text) == outcome(parse_by_json, text), text
+
+    assert min(fast_writing, fast_reading) > 300
+
+
+@pytest.mark.parametrize("number", fuzz_documents.NUMBERS, ids=repr)
+def test_a_number_has_one_text(number: float) -> None:
+    for value in (number, -number, [number], {"a": [number, 1]}):
+        assert outcome(encode, value) == outcome(encode_by_rfc8785, value)
+    for text in (repr(number), f"{number:e}", f"{number:.1f}", f"-{number!r}"):
+        data = f'{{"a":{text}}}'.encode()
+        assert outcome(parse, data) == outcome(parse_by_json, data)
+
+
+@given(st.floats() | st.integers(-(2**65), 2**65))
+def test_any_number_has_one_text(number: float) -> None:
+    assert outcome(encode, [number]) == outcome(encode_by_rfc8785, [number])
+
+
+@given(st.dictionaries(st.text(max_size=3), st.none(), max_size=6))
+def test_any_names_have_one_order(value: Any) -> None:
+    assert outcome(encode, value) == outcome(encode_by_rfc8785, value)
+
+
+def test_every_character_is_written_in_one_way() -> None:
+    """One by one where some are forbidden, else by the block; beyond the BMP some blocks."""
+    odd = [*range(0x300), *range(0xD7F0, 0xE010), *range(0xFDC0, 0x10010)]
+    blocks = [*range(0x300, 0xD700, 256), *range(0xE100, 0xFD00, 256)]
+    beyond = range(0x10100, 0x110000, 0x1F00)
+    groups = [chr(code) for code in odd]
+    groups += ["".join(map(chr, range(at, at + 256))) for at in [*blocks, *beyond]]
+    for letters in groups:
+        for value in (list(letters), dict.fromkeys(letters)):
+            assert outcome(encode, value) == outcome(encode_by_rfc8785, value)
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass
+class _Point:
+    x: int = 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _Text("a"),
+        {_Text("a"): 1},
+        _Colour.RED,
+        {_Colour.RED: 1},
+        [(1, 2)],
+        {"a": ()},
+        UUID(int=1),
+        [UUID(int=1)],
+        date(2026, 11, 28),
+        {"a": datetime(2026, 11, 28, tzinfo=UTC)},
+        _Point(),
+        [_Point()],
+        {1: 1},
+        {True: 1},
+        {None: 1},
+        {"a": {"b": b"c"}},
+        OrderedDict(a=1),
+        defaultdict(int, a=1),
+        [*[0] * 5, float("nan")],
+        [[]] * 3,
+    ],
+    ids=repr,
+)
+def test_what_is_no_json_is_for_neither_engine(value: Any) -> None:
+    assert outcome(encode, value) == outcome(encode_by_rfc8785, value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"b":{"c":1,"c":2}}',
+        b'{"a":1,"\\u0061":1}',
+        b"[-0]",
+        b"[1E2]",
+        b"[1.0]",
+        b"[-0.0]",
+        b"[1e16]",
+        b"[0.1,1e-7]",
+        b"[9007199254740992]",
+        b"[18446744073709551616]",
+        b'["\\/"]',
+        b'["\\u00e9"]',
+        b'["\\ud83d\\ude00"]',
+        b'["a\\\\u0000"]',
+        b'["\xed\xa0\x80"]',
+        b' {"a":1}',
+        b'{"a":1}\n',
+        b"[" * 32 + b"]" * 32,
+        b"[" * 33 + b"]" * 33,
+        b"[" * 2_000 + b"]" * 2_000,
+        b'"' + b"a" * 1_000_000 + b'"',
+        b"[" + b"9" * 1_000_000 + b"]",
+        b"[" + b"1," * 300_000 + b"1]",
+        b'{"a":"' + "\U0001f600".encode() * 250_000 + b'"}',
+    ],
+    ids=lambda data: f"{len(data)} {data[:20]}",
+)
+def test_a_text_has_one_meaning(data: bytes) -> None:
+    assert outcome(parse, data) == outcome(parse_by_json, data)
