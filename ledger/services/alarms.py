@@ -12,11 +12,22 @@ from enum import StrEnum
 from typing import Final
 
 from ledger.core.canonical import Json
-from ledger.store.records import ChainTxState, Figures
+from ledger.store.records import ChainTxState, Figures, Obstacle, SeenBalance
 
-#: Ten minutes for a batch and twenty for finality are ordinary, an hour is not.
-LONGEST_UNANCHORED: Final = timedelta(hours=1)
+#: Twenty minutes until finality are ordinary, an hour is not.
 LONGEST_PENDING: Final = timedelta(hours=1)
+#: What may pass between the moment when the policy wants a batch and its finality.
+LONGEST_UNANCHORED: Final = timedelta(hours=1)
+#: So many days of coins are time enough to buy more.
+FEWEST_DAYS: Final = 7.0
+
+
+_WAYS_ON: Final = {
+    Obstacle.NO_FUNDS: "Send it coins; the same bytes go again by themselves.",
+    Obstacle.FEE_CEILING: "Wait for lower fees, or raise the ceiling: perdure policy.",
+    Obstacle.TX_CEILING: "Wait for lower fees, or raise the ceiling: perdure policy.",
+    Obstacle.DAY_CEILING: "Wait for tomorrow, or raise the ceiling: perdure policy.",
+}
 
 
 class AlarmName(StrEnum):
@@ -26,6 +37,8 @@ class AlarmName(StrEnum):
     PENDING = "PerdureTransactionPending"
     FAILED = "PerdureTransactionFailed"
     NO_WORKER = "PerdureNoWorker"
+    STANDSTILL = "PerdureStandstill"
+    LOW_BALANCE = "PerdureLowBalance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +78,47 @@ def _alarms(figures: Figures, now: datetime) -> Iterator[Alarm]:
             "No worker has the lease, and there is work",
             "Start one: perdure worker.",
         )
+    for each in figures.costs.standstills:
+        yield Alarm(
+            AlarmName.STANDSTILL,
+            f"Nothing is sent for {each.sender} since {age(each.since, now)}: {each.words}",
+            _WAYS_ON[each.obstacle],
+        )
+    for balance in current_balances(figures):
+        days = figures.costs.days_left(balance)
+        if days is not None and days < FEWEST_DAYS:
+            yield Alarm(
+                AlarmName.LOW_BALANCE,
+                f"The coins of {balance.sender} last for {days:.1f} days",
+                "Send it some.",
+            )
     if _older(figures.oldest_pending, now, LONGEST_PENDING):
         yield Alarm(
             AlarmName.PENDING,
             f"A transaction is not final after {age(figures.oldest_pending, now)}",
             "Look in the worker's log: no coins, high fees, or no node that answers.",
         )
-    if _older(figures.oldest_unanchored, now, LONGEST_UNANCHORED):
+    if _older(figures.oldest_unanchored, now, longest_unanchored(figures)):
         yield Alarm(
             AlarmName.UNANCHORED,
             f"A credential is not final after {age(figures.oldest_unanchored, now)}",
             "Look whether the worker runs, and whether the school's key is final:"
             " perdure doctor.",
         )
+
+
+def longest_unanchored(figures: Figures) -> timedelta:
+    """How old a credential may be that is not final, under the policy in force."""
+    policy = figures.costs.policy
+    wait = policy.batch_age if policy.gas_below is None else policy.latest
+    return wait + LONGEST_UNANCHORED
+
+
+def current_balances(figures: Figures) -> Sequence[SeenBalance]:
+    """Balances of senders that work or have worked here last, not of those given up."""
+    held = {holder.sender for holder in figures.holders if holder.left > timedelta(0)}
+    found = figures.costs.balances
+    return [each for each in found if each.sender in held] or found[:1]
 
 
 def has_work(figures: Figures) -> bool:

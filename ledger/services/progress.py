@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger.core.canonical import Json
-from ledger.services.alarms import Alarm, age, alarms
+from ledger.services.alarms import Alarm, age, alarms, current_balances
 from ledger.store import chains, reports
 from ledger.store.database import Transaction
 from ledger.store.records import Chain, ChainTxState, Figures, Holder
@@ -51,6 +51,21 @@ class ChainStatus:
                 for holder in found.holders
                 if holder.left > timedelta(0)
             ],
+            "costs": {
+                # Texts: a program's number may not hold so many digits.
+                "spentDay": str(found.costs.spent_day),
+                "spentMonth": str(found.costs.spent_month),
+                "underWay": str(found.costs.under_way),
+                "balances": [
+                    {
+                        "sender": balance.sender,
+                        "wei": str(balance.wei),
+                        "seenAt": balance.seen_at.isoformat(),
+                        "daysLeft": found.costs.days_left(balance),
+                    }
+                    for balance in current_balances(found)
+                ],
+            },
             "alarms": [alarm.to_json() for alarm in self.alarms],
         }
 
@@ -75,6 +90,10 @@ class ChainStatus:
             if count
         )
         yield from (_worker(holder) for holder in found.holders)
+        yield from (
+            f"  coins of {balance.sender}: {_days(found.costs.days_left(balance))}"
+            for balance in current_balances(found)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,10 @@ def _worker(holder: Holder) -> str:
     if seconds <= 0:
         return f"  worker: none for {holder.sender}"
     return f"  worker: {holder.owner} for {holder.sender}, its lease has {seconds:.0f} s left"
+
+
+def _days(days: float | None) -> str:
+    return "nothing spent yet" if days is None else f"enough for {days:.0f} days"
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -516,3 +516,4 @@ class Figures:
     anchored: int
     credentials: int
     holders: Sequence[Holder]
+    costs: CostReport

@@ -115,6 +115,7 @@ def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:
         anchored=anchored["batches"],
         credentials=int(anchored["credentials"]),
         holders=leases.holders(tx, chain_id, now),
+        costs=cost_report(tx, chain_id, now),
     )
 
 

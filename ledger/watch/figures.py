@@ -8,18 +8,21 @@ there is nothing that could be old.
 import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Protocol
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ledger.errors import StoreError
+from ledger.services.alarms import current_balances, longest_unanchored
 from ledger.store import chains, reports
 from ledger.store.database import Database
-from ledger.store.records import Chain, Figures
+from ledger.store.records import Chain, Figures, Obstacle
 
-_CHAIN: Final = ("chain",)
+
+class _Gauge(Protocol):
+    def __call__(self, figure: str, text: str, value: float, **labels: str) -> None: ...
 
 
 class LedgerFigures(Collector):
@@ -69,12 +72,9 @@ class _Families:
         def gauge(figure: str, text: str, value: float, **labels: str) -> None:
             family = self._families.setdefault(
                 figure,
-                GaugeMetricFamily(f"perdure_{figure}", text, labels=[*_CHAIN, *labels]),
+                GaugeMetricFamily(f"perdure_{figure}", text, labels=["chain", *labels]),
             )
             family.add_metric([name, *labels.values()], value)
-
-        def since(instant: datetime | None) -> float:
-            return 0.0 if instant is None else max((now - instant).total_seconds(), 0.0)
 
         gauge(
             "credentials_waiting",
@@ -89,12 +89,12 @@ class _Families:
         gauge(
             "oldest_unanchored_seconds",
             "Age of the oldest credential that is not final on this chain.",
-            since(figures.oldest_unanchored),
+            _seconds(figures.oldest_unanchored, now),
         )
         gauge(
             "oldest_pending_transaction_seconds",
             "Age of the oldest transaction that is not final and did not fail.",
-            since(figures.oldest_pending),
+            _seconds(figures.oldest_pending, now),
         )
         gauge(
             "transactions_failed_lately",
@@ -107,6 +107,11 @@ class _Families:
             "Credentials in batches whose root is final.",
             figures.credentials,
         )
+        gauge(
+            "longest_unanchored_seconds",
+            "How old a credential that is not final may be, under the policy in force.",
+            longest_unanchored(figures).total_seconds(),
+        )
         for state, count in work.chain_txs.items():
             gauge(
                 "transactions",
@@ -114,6 +119,7 @@ class _Families:
                 count,
                 state=state.value,
             )
+        _money(gauge, figures, now)
         held = [each for each in figures.holders if each.left > timedelta(0)]
         gauge("workers_with_lease", "Senders whose lease a worker has.", len(held))
         for holder in held:
@@ -125,6 +131,46 @@ class _Families:
                 # The rest of the owner's name is new at every start.
                 host=holder.owner.partition("/")[0],
             )
+
+
+def _money(gauge: _Gauge, figures: Figures, now: datetime) -> None:
+    """What was paid, what there is to pay from, and what is not paid for now."""
+    costs = figures.costs
+    spent = "Wei that transactions took in blocks of the last 24 hours, or 30 days."
+    gauge("fees_spent_wei", spent, costs.spent_day, window="day")
+    gauge("fees_spent_wei", spent, costs.spent_month, window="month")
+    gauge(
+        "fees_ceiling_wei",
+        "Wei that the policy in force lets the transactions of 24 hours take.",
+        costs.policy.max_day_cost,
+    )
+    for balance in current_balances(figures):
+        gauge(
+            "balance_wei",
+            "Wei of a sender when the worker last looked.",
+            balance.wei,
+            sender=balance.sender,
+        )
+        days = costs.days_left(balance)
+        if days is not None:
+            gauge(
+                "balance_days",
+                "For how many days a sender's balance lasts at the rate of the last month.",
+                days,
+                sender=balance.sender,
+            )
+    since = {each.obstacle: each.since for each in reversed(costs.standstills)}
+    for obstacle in Obstacle:
+        gauge(
+            "standstill_seconds",
+            "Since when nothing is sent for some reason; 0: it is sent.",
+            _seconds(since.get(obstacle), now),
+            obstacle=obstacle.value,
+        )
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max((now - since).total_seconds(), 0.0)
 
 
 def caip2(chain_id: int) -> str:

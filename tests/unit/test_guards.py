@@ -168,6 +168,11 @@ IMPORTS: list[tuple[str, dict[str, str], str]] = [
         "ledger.services.breach -> fastapi",
     ),
     (
+        "prometheus-stays-at-the-edge",
+        {"ledger/services/breach.py": "import prometheus_client"},
+        "ledger.services.breach -> prometheus_client",
+    ),
+    (
         "schemas-live-in-web",
         {"ledger/services/breach.py": "import pydantic"},
         "ledger.services.breach -> pydantic",

@@ -2,17 +2,28 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from ledger.services.alarms import (
     LONGEST_PENDING,
-    LONGEST_UNANCHORED,
     AlarmName,
     age,
     alarms,
+    longest_unanchored,
 )
-from ledger.store.records import ChainTxState, Figures, Holder, WorkerReport
+from ledger.store.records import (
+    ChainTxState,
+    CostReport,
+    Figures,
+    Holder,
+    Obstacle,
+    Policy,
+    SeenBalance,
+    Standstill,
+    WorkerReport,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HELD = Holder("0x" + "ab" * 20, "host/1/ff", timedelta(seconds=30))
@@ -26,14 +37,33 @@ QUIET = Figures(
     anchored=7,
     credentials=900,
     holders=[],
+    costs=CostReport(
+        spent_day=10**15,
+        spent_month=3 * 10**16,
+        under_way=0,
+        anchors_month=0,
+        credentials_month=0,
+        days_observed=30.0,
+        policy=Policy(),
+        balances=[SeenBalance(HELD.sender, 7 * 10**15, NOW)],
+        standstills=[],
+    ),
 )
+LIMIT = longest_unanchored(QUIET)
 BUSY = replace(
     QUIET,
     work=WorkerReport(3, 1, NOW, {**QUIET.work.chain_txs, ChainTxState.SENT: 1}),
-    oldest_unanchored=NOW - LONGEST_UNANCHORED,
+    oldest_unanchored=NOW - LIMIT,
     oldest_pending=NOW - LONGEST_PENDING,
     holders=[HELD],
 )
+
+
+STANDSTILL = Standstill(1, HELD.sender, Obstacle.DAY_CEILING, "0.5 ETH a day", NOW)
+
+
+def with_costs(**costs: Any) -> Figures:
+    return replace(BUSY, costs=replace(BUSY.costs, **costs))
 
 
 def names(figures: Figures) -> list[AlarmName]:
@@ -48,13 +78,15 @@ def test_a_ledger_at_rest_and_one_at_work_are_well() -> None:
 @pytest.mark.parametrize(
     ("figures", "name"),
     [
-        (replace(BUSY, oldest_unanchored=NOW - LONGEST_UNANCHORED - SECOND), AlarmName.UNANCHORED),
+        (replace(BUSY, oldest_unanchored=NOW - LIMIT - SECOND), AlarmName.UNANCHORED),
         (replace(BUSY, oldest_pending=NOW - LONGEST_PENDING - SECOND), AlarmName.PENDING),
         (replace(QUIET, failed_lately=1), AlarmName.FAILED),
         (replace(BUSY, holders=[]), AlarmName.NO_WORKER),
+        (with_costs(balances=[SeenBalance(HELD.sender, 7 * 10**15 - 1, NOW)]), AlarmName.LOW_BALANCE),
+        (with_costs(standstills=[STANDSTILL]), AlarmName.STANDSTILL),
         (replace(BUSY, holders=[replace(HELD, left=timedelta(0))]), AlarmName.NO_WORKER),
     ],
-    ids=["unanchored", "pending", "failed", "no lease", "expired lease"],
+    ids=["unanchored", "pending", "failed", "no lease", "balance", "standstill", "expired lease"],
 )  # fmt: skip
 def test_each_alarm_stands_alone(figures: Figures, name: AlarmName) -> None:
     assert names(figures) == [name]
@@ -74,6 +106,28 @@ def test_an_alarm_says_what_is_so_and_what_to_do() -> None:
         "2 transactions of the last days failed for good. Look in the worker's log for"
         " lines of level critical. (docs/operating.md, PerdureTransactionFailed)"
     )
+
+
+def test_each_standstill_has_a_way_on() -> None:
+    for obstacle in Obstacle:
+        (alarm,) = alarms(
+            with_costs(standstills=[replace(STANDSTILL, obstacle=obstacle)]), NOW
+        )
+        assert "0.5 ETH a day" in alarm.says
+        assert alarm.advice
+
+
+def test_coins_of_a_sender_that_was_given_up_are_nobodys_business() -> None:
+    empty = SeenBalance("0x" + "00" * 20, 0, NOW)
+
+    assert alarms(with_costs(balances=[empty, *BUSY.costs.balances]), NOW) == []
+
+
+def test_who_waits_for_cheap_gas_may_wait_as_long_as_the_policy_says() -> None:
+    patient = with_costs(policy=Policy(gas_below=10**9))
+
+    assert longest_unanchored(patient) == timedelta(hours=25)
+    assert longest_unanchored(QUIET) == timedelta(minutes=70)
 
 
 def test_what_blocks_others_is_said_to() -> None:

@@ -55,17 +55,16 @@ def test_counts_what_waits_and_what_is_on_its_way(database: Database) -> None:
 
 def test_figures_of_a_ledger_that_does_nothing_are_zero(database: Database) -> None:
     with database.read() as tx:
-        found = reports.figures(tx, CHAIN_ID, NOW)
-
-    assert found == Figures(
-        work=WorkerReport(0, 0, None, NOTHING),
-        oldest_unanchored=None,
-        oldest_pending=None,
-        failed_lately=0,
-        anchored=0,
-        credentials=0,
-        holders=[],
-    )
+        assert reports.figures(tx, CHAIN_ID, NOW) == Figures(
+            work=WorkerReport(0, 0, None, NOTHING),
+            oldest_unanchored=None,
+            oldest_pending=None,
+            failed_lately=0,
+            anchored=0,
+            credentials=0,
+            holders=[],
+            costs=reports.cost_report(tx, CHAIN_ID, NOW),
+        )
 
 
 def test_a_credential_is_unanchored_until_its_root_is_final(

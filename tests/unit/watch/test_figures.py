@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry
 
 from ledger.errors import StoreError
-from ledger.store import chains, credentials, leases
+from ledger.store import chains, costs, credentials, leases, standstills
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Chain
+from ledger.store.records import Chain, Obstacle, Standstill
 from ledger.watch.figures import LedgerFigures
 from tests.unit.store.samples import (
     CHAIN_ID,
@@ -43,6 +43,10 @@ def test_every_figure_is_read_when_somebody_asks(database: Database) -> None:
         school = add_school(tx)
         early = now - timedelta(seconds=90)
         credentials.insert(tx, [credential(school, 1, issued_at=early)])
+        costs.note_balance(tx, CHAIN_ID, SENDER, 5 * 10**18, now=now)
+        began = now - timedelta(seconds=60)
+        no_funds = Standstill(CHAIN_ID, SENDER, Obstacle.NO_FUNDS, "empty", began)
+        standstills.begin(tx, no_funds)
         leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=now)
 
     assert value("credentials_waiting") == 1
@@ -50,6 +54,12 @@ def test_every_figure_is_read_when_somebody_asks(database: Database) -> None:
     assert value("oldest_pending_transaction_seconds") == 0
     assert value("transactions", state="sealed") == 0
     assert value("workers_with_lease") == 1
+    assert value("longest_unanchored_seconds") == 4200
+    assert value("fees_spent_wei", window="day") == 0
+    assert value("standstill_seconds", obstacle="no_funds") == 60
+    assert value("standstill_seconds", obstacle="fee_ceiling") == 0
+    assert value("balance_wei", sender=SENDER) == 5 * 10**18
+    assert value("balance_days", sender=SENDER) is None
     left = value("lease_seconds_left", sender=SENDER, host="host")
     assert left is not None
     assert 50 < left <= 60
