@@ -1,17 +1,15 @@
 """
-`python -m anchor_worker`: seals batches and carries the ledger's transactions to the chain.
+`python -m anchor_worker`: seals batches and carries the ledger's transactions to its chains.
 
-Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 no node answers at start or
-the database fails, 78 the configuration is missing something or contradicts the chain or the database.
+Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 the database fails or no node
+answers (with --once, or before the home chain is known), 78 the configuration is missing something
+or contradicts a chain or the database.
 """
 
 import argparse
 import logging
-import os
 import resource
-import secrets
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,29 +28,27 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from anchor_worker.confirm import Confirmer
-from anchor_worker.loop import Rhythm, Steps, Worker
-from anchor_worker.prove import Prover
-from anchor_worker.seal import BatchLimits, Sealer
-from anchor_worker.submit import FeePolicy, Submitter
-from ledger.chain import acts
-from ledger.chain.node import ChainNode, Node, check_chain
-from ledger.chain.pool import NodePool
-from ledger.chain.remote_signer import RemoteSigner
-from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
+from anchor_worker.crew import run_all
+from anchor_worker.loop import Rhythm
+from anchor_worker.seal import BatchLimits
+from anchor_worker.submit import FeePolicy
+from anchor_worker.wiring import (
+    Options,
+    Signers,
+    make_loops,
+    plan_chains,
+    record_chains,
+)
 from ledger.config import Settings
 from ledger.errors import (
     ChainUnavailable,
     Conflict,
     KeystoreError,
-    MalformedError,
     SettingError,
     StoreError,
 )
-from ledger.store import chains
 from ledger.store.database import Database
-from ledger.store.records import Chain, ChainTxState, WorkerReport
-from ledger.verify.trust import parse_trust_list
+from ledger.store.records import ChainTxState, WorkerReport
 from ledger.watch.logs import log_to
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
@@ -86,127 +82,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event) -> int:
     """Check everything, write nothing before that, then work."""
-    nodes, chain = _connect(settings)
-    accreditors = _accreditors(options.trust, chain)
-    max_fee = int(options.max_fee_gwei * _GWEI)
-    signer = _signer(settings, chain, max_fee)
-    with (
-        closing(Database.open(settings.database_url)) as database,
-        _progress(settings.secrets) as observe,
-    ):
-        with database.begin() as tx:
-            chains.record(tx, chain)
-        _log.info(
-            "started",
-            extra={
-                "chain": chain.chain_id,
-                "test": chain.test,
-                "sender": signer.address,
-                "balance_wei": nodes[0].balance(signer.address),
-            },
-        )
+    with closing(Database.open(settings.database_url)) as database:
+        plans = plan_chains(settings, database)
+        home = plans[0]
+        if options.once and home.silent is not None:
+            raise home.silent
+        max_fee = int(options.max_fee_gwei * _GWEI)
         age = timedelta(seconds=0 if options.once else options.batch_age)
         policy = FeePolicy(
             max_fee=max_fee,
             bump_after=options.bump_after,
             resend_after=timedelta(seconds=options.resend_after),
         )
-        worker = Worker(
-            database,
-            chain,
-            NodePool(
-                nodes,
-                chain_id=chain.chain_id,
-                genesis_hash=chain.genesis_hash,
-                clock=_now,
-            ),
-            Steps(
-                Confirmer(database, chain.chain_id, signer.address, clock=_now),
-                Sealer(
-                    database,
-                    chain,
-                    BatchLimits(options.batch_size, age),
-                    lease_seconds=options.lease,
-                    clock=_now,
+        rhythm = Rhythm(poll=options.poll, lease=options.lease, once=options.once)
+        with _progress(settings.secrets) as observe:
+            loops = make_loops(
+                database,
+                plans,
+                Signers(settings, max_fee),
+                Options(
+                    BatchLimits(options.batch_size, age), policy, rhythm, options.trust
                 ),
-                Submitter(database, chain.chain_id, signer, policy=policy, clock=_now),
-                Prover(database, chain, clock=_now, accreditors=accreditors),
-            ),
-            sender=signer.address,
-            # New at every start: a lease must not be mistaken for one's own.
-            owner=f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
-            rhythm=Rhythm(poll=options.poll, lease=options.lease, once=options.once),
-            clock=_now,
-            observe=observe,
-        )
-        return int(worker.run(stop))
-
-
-def _signer(settings: Settings, chain: Chain, max_fee: int) -> Signer:
-    """The paying account: its key at hand, or a server that has it."""
-    calls = acts.known_calls(chain.anchor_registry, chain.issuer_registry)
-    rules = SigningRules(chain.chain_id, calls, max_fee)
-    url = settings.sender_url
-    if url is not None:
-        return RemoteSigner(url, settings.sender_address, rules)
-    return KeystoreSigner(settings.sender().secret, rules)
-
-
-def _connect(settings: Settings) -> tuple[list[ChainNode], Chain]:
-    """The nodes that answer first, and the chain that they are checked to be on."""
-    nodes: list[ChainNode] = [Node(url) for url in settings.rpc_urls]
-    answering: list[ChainNode] = []
-    silent: list[ChainNode] = []
-    chain: Chain | None = None
-    last: ChainUnavailable | None = None
-    for node in nodes:
-        try:
-            chain = chain or _chain(settings, node)
-            check_chain(
-                node,
-                chain_id=chain.chain_id,
-                genesis_hash=chain.genesis_hash,
-                anchor_registry=chain.anchor_registry,
-                issuer_registry=chain.issuer_registry,
+                clock=_now,
+                observe=observe,
             )
-        except ChainUnavailable as error:
-            _log.warning("a node does not answer: %s", error)
-            silent.append(node)
-            last = error
-        else:
-            answering.append(node)
-    if chain is None or not answering:
-        raise last or ChainUnavailable("no node is configured")
-    return [*answering, *silent], chain
-
-
-def _chain(settings: Settings, node: ChainNode) -> Chain:
-    network = settings.network(node.chain_id())
-    return Chain(
-        chain_id=network.chain_id,
-        genesis_hash=network.genesis_hash,
-        anchor_registry=network.anchor_registry,
-        issuer_registry=network.issuer_registry,
-        test=network.test,
-    )
-
-
-def _accreditors(path: Path | None, chain: Chain) -> list[bytes]:
-    """The accreditors of a trust list whose record is in our registry. Raises SettingError."""
-    if path is None:
-        return []
-    try:
-        listed = parse_trust_list(path.read_bytes()).accreditors
-    except OSError as error:
-        raise SettingError(f"--trust {path}: {error.strerror}") from error
-    except MalformedError as error:
-        raise SettingError(f"--trust {path}: {error}") from error
-    return [
-        each.reference.issuer_id
-        for each in listed
-        if (each.reference.chain_id, each.reference.registry)
-        == (chain.chain_id, chain.issuer_registry)
-    ]
+            record_chains(database, plans)
+            for loop in loops:
+                _log.info("started", extra=loop.introduction())
+            return int(run_all(loops, stop, once=options.once))
 
 
 def _now() -> datetime:
@@ -225,9 +128,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m anchor_worker",
-        description="Seals batches and carries the ledger's transactions to the chain.",
-        epilog="Settings come from PERDURE_DATABASE_URL, PERDURE_RPC_URLS, PERDURE_NETWORKS,"
-        " PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE (or PERDURE_SENDER_URL and"
+        description="Seals batches and carries the ledger's transactions to its chains.",
+        epilog="Settings come from PERDURE_DATABASE_URL, PERDURE_RPC_URLS,"
+        " PERDURE_OTHER_CHAINS, PERDURE_NETWORKS, PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE (or PERDURE_SENDER_URL and"
         " PERDURE_SENDER_ADDRESS: a signing server). Exit codes: 0 done, 1 an"
         " operator has to look, 64 wrong usage, 69 no node answers, 78 configuration.",
     )
@@ -321,11 +224,11 @@ def _gwei(text: str) -> Decimal:
 
 
 @contextmanager
-def _progress(hidden: Sequence[str]) -> Iterator[Callable[[WorkerReport], None]]:
-    """A bar for a person in front of a terminal; nothing in a log file."""
+def _progress(hidden: Sequence[str]) -> Iterator[Callable[[int, WorkerReport], None]]:
+    """A bar for a person in front of a terminal; nothing in a log file. Told by chain id."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None
+        yield lambda _chain_id, _report: None
         return
     columns = (
         TextColumn("transactions final"),
@@ -336,13 +239,18 @@ def _progress(hidden: Sequence[str]) -> Iterator[Callable[[WorkerReport], None]]
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
+        newest: dict[int, WorkerReport] = {}
+        one_at_a_time = threading.Lock()
 
-        def observe(report: WorkerReport) -> None:
+        def observe(chain_id: int, report: WorkerReport) -> None:
+            with one_at_a_time:
+                newest[chain_id] = report
+                reports = list(newest.values())
             progress.update(
                 task,
-                completed=report.chain_txs[ChainTxState.FINAL],
-                total=sum(report.chain_txs.values()),
-                description=f"{report.waiting} credentials wait",
+                completed=sum(each.chain_txs[ChainTxState.FINAL] for each in reports),
+                total=sum(sum(each.chain_txs.values()) for each in reports),
+                description=f"{sum(each.waiting for each in reports)} credentials wait",
             )
 
         # Now that rich stands before stderr: a log line goes above the bar, not through it.

@@ -1,7 +1,7 @@
 """
-The loop: take the lease, confirm, seal, submit, prove, and again.
+The loop of one chain: take the lease, seal, confirm, submit, prove, and again.
 
-There is no recovery code. What a crash left behind is found in the database by the same steps
+Sealing asks no node, so it goes on while none answers. There is no recovery code. What a crash left behind is found in the database by the same steps
 at the next round, in this process or in another. Two workers may run: the one without the
 lease stands by.
 """
@@ -17,6 +17,7 @@ from enum import IntEnum
 from anchor_worker.confirm import Confirmer
 from anchor_worker.prove import Prover
 from anchor_worker.seal import Sealer
+from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
 from ledger.chain.node import ChainNode
 from ledger.chain.pool import NodePool
@@ -51,6 +52,8 @@ class Ending(IntEnum):
     OPERATOR = (
         1  #: somebody has to look: nonces used elsewhere, or a transaction failed
     )
+    UNREACHED = 69  #: (once) no node of the chain answered at start
+    SETTING = 78  #: every node is of another chain, or has other registries
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,20 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The four steps; they know each other only through the database."""
+    """The four steps; they know each other only through the database.
+
+    Batches are sealed by the home chain's loop alone; what other chains' loops have to do
+    comes from it.
+    """
 
     confirmer: Confirmer
-    sealer: Sealer
+    sealer: Sealer | Spreader
     submitter: Submitter
     prover: Prover
 
 
 class Worker:
-    """One chain, one sender, one process."""
+    """One chain, one sender, one thread."""
 
     def __init__(  # noqa: PLR0913 - what the process is made of
         self,
@@ -87,6 +94,7 @@ class Worker:
         rhythm: Rhythm,
         clock: Callable[[], datetime],
         observe: Callable[[WorkerReport], None] = lambda _: None,
+        settled: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._chain = chain
@@ -97,6 +105,8 @@ class Worker:
         self._rhythm = rhythm
         self._clock = clock
         self._observe = observe
+        #: Whether other loops give this one no more work: only then it may end by itself.
+        self._settled = settled
         self._lease: Lease | None = None
         self._standing_by = False
 
@@ -132,31 +142,37 @@ class Worker:
                     stop.wait(self._pause(failures))
         finally:
             self._release()
+        if self._rhythm.once:
+            _log.warning("asked to stop before everything was final")
         return Ending.DONE
 
     def round(self) -> bool:
         """Every step once. True if anything moved; raises whatever a step raises."""
-        node = self._pool.choose()
+        lease = self._take()
+        if lease is None:
+            return False
+        sealed = bool(self._steps.sealer.step(lease))
         try:
-            return self._steps_with(node)
+            node = self._pool.choose()
+        except ChainUnavailable:
+            # A standby may reach a node.
+            self._release()
+            raise
+        try:
+            return self._steps_with(node, sealed=sealed)
         except ChainUnavailable as error:
             self._pool.failed(node, error)
             raise
 
-    def _steps_with(self, node: ChainNode) -> bool:
-        lease = self._take()
+    def _steps_with(self, node: ChainNode, *, sealed: bool) -> bool:
+        # Building a large tree takes time; the lease may have a new token since.
+        lease = self._take() if sealed else self._lease
         if lease is None:
-            return False
+            return sealed
         worked = self._steps.confirmer.step(node, lease)
-        if self._steps.sealer.step(lease) is not None:
-            worked = True
-            # Building a large tree takes time; the lease may have a new token since.
-            lease = self._take()
-            if lease is None:
-                return worked
         worked |= self._steps.submitter.step(node, lease)
         # Last: what already has its time on the chain can wait for what has none yet.
-        return self._steps.prover.step(node, lease) or worked
+        return self._steps.prover.step(node, lease) or worked or sealed
 
     def _take(self) -> Lease | None:
         with self._database.begin() as tx:
@@ -184,8 +200,11 @@ class Worker:
                 leases.release(tx, self._lease)
         except StoreError as error:
             _log.warning("the lease stays until it expires: %s", error)
+        self._lease = None
 
     def _ending(self, worked: bool, failed_before: int) -> Ending | None:
+        # Asked before the report: what came until then is in it.
+        settled = self._settled()
         report = self._report()
         self._observe(report)
         if not self._rhythm.once or worked:
@@ -196,7 +215,7 @@ class Worker:
         blocked = report.chain_txs[ChainTxState.FATAL] and not sum(
             report.chain_txs[state] for state in _UNDER_WAY[1:]
         )
-        if report.waiting or (under_way and not blocked):
+        if not settled or report.waiting or (under_way and not blocked):
             return None
         return Ending.OPERATOR if failed > failed_before or under_way else Ending.DONE
 

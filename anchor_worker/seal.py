@@ -1,7 +1,7 @@
 """Seal: waiting credentials become one batch, whose root is proved before it is stored."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -9,7 +9,7 @@ from uuid import uuid4
 from anchor_worker import tree
 from ledger.chain import acts
 from ledger.errors import Conflict
-from ledger.store import batches, credentials, leases
+from ledger.store import batches, chain_txs, credentials, leases
 from ledger.store.database import Database, Transaction
 from ledger.store.records import Batch, Chain, Lease, Member
 
@@ -35,12 +35,15 @@ class Sealer:
         *,
         lease_seconds: float,
         clock: Callable[[], datetime],
+        others: Sequence[Chain] = (),
     ) -> None:
         self._database = database
         self._chain = chain
         self._limits = limits
         self._lease_seconds = lease_seconds
         self._clock = clock
+        #: Further chains that every batch is anchored on.
+        self._others = tuple(others)
 
     def step(self, lease: Lease) -> Batch | None:
         """Seal one batch if one is due. Raises Conflict if somebody else was faster."""
@@ -76,7 +79,17 @@ class Sealer:
         # Members, places, paths, root and the act that anchors it: all of it or nothing.
         with self._database.begin() as tx:
             self._renew(tx, lease)
-            batches.seal(tx, batch, members, to=act.to, data=act.data, gas=act.gas)
+            anchor = batches.seal(
+                tx, batch, members, to=act.to, data=act.data, gas=act.gas
+            )
+            for other in self._others:
+                chain_txs.copy(
+                    tx,
+                    anchor,
+                    chain_id=other.chain_id,
+                    to=other.anchor_registry,
+                    now=batch.sealed_at,
+                )
         _log.info(
             "sealed a batch",
             extra={

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from ledger.core.anchor import MAX_ANCHORS
 from ledger.errors import MalformedError, SettingError
 from ledger.keystore.master import MasterKey
 from ledger.keystore.sender import SenderKey, open_sender
@@ -26,7 +27,11 @@ from ledger.verify.networks import (
 
 #: A part of an address's path of this length or more is taken for an access key.
 _KEY = 16
+#: A durable credential names so many chains at most, its home chain among them.
+MAX_OTHER_CHAINS = MAX_ANCHORS - 1
+
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
+_CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,13 @@ DATABASE_URL = Variable(
 RPC_URLS = Variable(
     "PERDURE_RPC_URLS",
     "http://127.0.0.1:8545",
-    "JSON-RPC addresses of nodes of one chain, separated by commas",
+    "JSON-RPC addresses of nodes of the home chain, separated by commas",
+)
+OTHER_CHAINS = Variable(
+    "PERDURE_OTHER_CHAINS",
+    "eip155:10=https://a.example,https://b.example eip155:8453=https://c.example",
+    "further chains that batches are anchored on, white space between them, each with the"
+    " JSON-RPC addresses of its nodes",
 )
 NETWORKS = Variable(
     "PERDURE_NETWORKS",
@@ -82,6 +93,7 @@ SENDER_ADDRESS = Variable(
 VARIABLES = (
     DATABASE_URL,
     RPC_URLS,
+    OTHER_CHAINS,
     NETWORKS,
     PUBLIC_URL,
     MASTER_KEY_FILE,
@@ -89,6 +101,14 @@ VARIABLES = (
     SENDER_URL,
     SENDER_ADDRESS,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OtherChain:
+    """A chain beside the home chain, and the addresses of its nodes in order of preference."""
+
+    network: Network
+    rpc_urls: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +132,40 @@ class Settings:
 
     @property
     def rpc_urls(self) -> tuple[str, ...]:
-        """Addresses of nodes of one chain, in order of preference."""
-        urls = tuple(url.strip() for url in self._required(RPC_URLS).split(","))
-        for url in urls:
-            _check_url(url, RPC_URLS)
-        return urls
+        """Addresses of nodes of the home chain, in order of preference."""
+        return _urls(self._required(RPC_URLS), RPC_URLS)
+
+    def other_chains(self, home: int) -> tuple[OtherChain, ...]:
+        """The chains that batches are anchored on beside the home chain, by number."""
+        found: dict[int, OtherChain] = {}
+        for entry in self.environ.get(OTHER_CHAINS.name, "").split():
+            name, equals, urls = entry.partition("=")
+            chain = _CHAIN.fullmatch(name)
+            if chain is None or not equals:
+                # Not quoted: without its name an entry is an address, with a key in it.
+                raise _wrong(
+                    OTHER_CHAINS, "each chain is eip155:, its number, = and addresses"
+                )
+            chain_id = int(chain[1])
+            if chain_id == home:
+                raise _wrong(
+                    OTHER_CHAINS,
+                    f"{name} is the home chain, whose nodes are {RPC_URLS.name}",
+                )
+            if chain_id in found:
+                raise _wrong(OTHER_CHAINS, f"{name} stands there twice")
+            network = find_network(self.networks, chain_id)
+            if network is None:
+                raise _wrong(
+                    OTHER_CHAINS, f"{name} is not among the networks ({NETWORKS.name})"
+                )
+            found[chain_id] = OtherChain(network, _urls(urls, OTHER_CHAINS))
+        if len(found) > MAX_OTHER_CHAINS:
+            raise _wrong(
+                OTHER_CHAINS,
+                f"{len(found)} chains, and a credential has room for {MAX_OTHER_CHAINS}",
+            )
+        return tuple(found[chain_id] for chain_id in sorted(found))
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -191,6 +240,8 @@ class Settings:
         """
         set_up = (DATABASE_URL, RPC_URLS, SENDER_URL)
         texts = [self.environ.get(variable.name, "") for variable in set_up]
+        others = self.environ.get(OTHER_CHAINS.name, "").split()
+        texts += [entry.partition("=")[2] or entry for entry in others]
         return tuple(
             secret
             for text in texts
@@ -229,6 +280,13 @@ def _secrets(url: str) -> Iterator[str]:
         yield address.query
         # A key in the path is one of its parts; an ordinary word is one as well.
         yield from (part for part in address.path.split("/") if len(part) >= _KEY)
+
+
+def _urls(text: str, variable: Variable) -> tuple[str, ...]:
+    urls = tuple(url.strip() for url in text.split(","))
+    for url in urls:
+        _check_url(url, variable)
+    return urls
 
 
 def _check_url(url: str, variable: Variable) -> None:

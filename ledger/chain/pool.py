@@ -49,6 +49,7 @@ class _Member:
     state: NodeState
     failures: int = 0
     not_before: datetime | None = None
+    checked: bool = False
 
 
 class NodePool:
@@ -61,7 +62,9 @@ class NodePool:
         chain_id: int,
         genesis_hash: bytes,
         clock: Callable[[], datetime],
+        check: Callable[[ChainNode], None] | None = None,
     ) -> None:
+        """Take the nodes; `check` is asked about each before it is first chosen, and raises SettingError."""
         self._members = [
             _Member(node, NodeState(node.name, Health.SILENT, detail="not asked yet"))
             for node in nodes
@@ -69,6 +72,7 @@ class NodePool:
         self._chain_id = chain_id
         self._genesis_hash = genesis_hash
         self._clock = clock
+        self._check = check
 
     @property
     def states(self) -> tuple[NodeState, ...]:
@@ -110,6 +114,9 @@ class NodePool:
         try:
             # Every time: the address may lead to another node than a moment ago.
             check_identity(node, self._chain_id, self._genesis_hash)
+            if self._check is not None and not member.checked:
+                self._check(node)
+                member.checked = True
             head = node.block("latest").number
             finalized = node.block("finalized").number
         except SettingError as error:

@@ -93,7 +93,9 @@ def served_chain(settings: "Settings", database: "Database") -> "Chain":
         return home_chain(settings)
     except ChainUnavailable:
         with database.read() as tx:
-            known = chains.all(tx)
+            home, known = chains.home(tx), chains.all(tx)
+        if home is not None:
+            return home
         if len(known) != 1:
             raise
         return known[0]

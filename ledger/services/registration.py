@@ -105,7 +105,7 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
     )
     write_backup(encode_backup([entry], passphrase, entropy))
 
-    chains.record(tx, chain)
+    chains.record_home(tx, chain)
     issuers.add(tx, record)
     for role, key_id, public, secret in keys:
         issuers.add_key(

@@ -18,6 +18,7 @@ from typing import TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
@@ -90,6 +91,57 @@ def enqueue(tx: Transaction, new: NewChainTx, now: datetime) -> ChainTx:
         )
     )
     return _chain_tx(row)
+
+
+def copy(
+    tx: Transaction, anchor: ChainTx, *, chain_id: int, to: str, now: datetime
+) -> ChainTx:
+    """Ask for the same anchor on another chain, once; `to` is the registry there."""
+    return enqueue(
+        tx,
+        NewChainTx(
+            kind=anchor.kind,
+            chain_id=chain_id,
+            to=to,
+            data=anchor.data,
+            gas=anchor.gas,
+            subject=anchor.subject,
+            unique_key=anchor.unique_key,
+        ),
+        now,
+    )
+
+
+def copy_anchors(
+    tx: Transaction, chain_id: int, to: str, *, limit: int, now: datetime
+) -> int:
+    """Ask for anchors that are asked for elsewhere and not on this chain yet, the oldest first.
+
+    Answers how many, at most `limit`.
+    """
+    here = aliased(ChainTxRow)
+    present = (
+        select(col(here.id))
+        .where(
+            col(here.chain_id) == chain_id,
+            col(here.unique_key) == col(ChainTxRow.unique_key),
+        )
+        .exists()
+    )
+    rows = tx.rows(
+        select(ChainTxRow)
+        .where(
+            col(ChainTxRow.chain_id) != chain_id,
+            col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
+            ~present,
+        )
+        .order_by(col(ChainTxRow.created_at), col(ChainTxRow.position))
+        .limit(limit)
+    )
+    missing = {row["unique_key"]: _chain_tx(row) for row in rows}
+    for anchor in missing.values():
+        copy(tx, anchor, chain_id=chain_id, to=to, now=now)
+    return len(missing)
 
 
 def get(tx: Transaction, id: UUID) -> ChainTx:

@@ -1,9 +1,10 @@
-"""Which chain this database belongs to. Not data of a tenant."""
+"""Which chains this database was used with, and which of them is its home. Not data of a tenant."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select, update
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
@@ -32,9 +33,36 @@ def record(tx: Transaction, chain: Chain) -> None:
         )
 
 
+def record_home(tx: Transaction, chain: Chain) -> None:
+    """Record the home chain: where issuers are registered and batches are sealed. It never changes.
+
+    Raises Conflict as `record` does, and if another chain is the home of this database.
+    """
+    record(tx, chain)
+    present = home(tx)
+    if present is None:
+        tx.change(
+            update(ChainRow)
+            .where(col(ChainRow.chain_id) == chain.chain_id)
+            .values(home=True)
+        )
+    elif present.chain_id != chain.chain_id:
+        raise Conflict(
+            f"the home chain of this database is eip155:{present.chain_id}, and the nodes"
+            f" that are configured are of eip155:{chain.chain_id}: a ledger never changes"
+            " its home"
+        )
+
+
+def home(tx: Transaction) -> Chain | None:
+    """The home chain; None before the first use."""
+    row = tx.row(_chains().where(col(ChainRow.home)))
+    return None if row is None else Chain(**row)
+
+
 def get(tx: Transaction, chain_id: int) -> Chain:
     """The chain as it was recorded. Raises NotFound."""
-    row = tx.row(select(ChainRow).where(col(ChainRow.chain_id) == chain_id))
+    row = tx.row(_chains().where(col(ChainRow.chain_id) == chain_id))
     if row is None:
         raise NotFound(f"this database was never used with chain {chain_id}")
     return Chain(**row)
@@ -42,8 +70,12 @@ def get(tx: Transaction, chain_id: int) -> Chain:
 
 def all(tx: Transaction) -> Sequence[Chain]:
     """Every chain that this database was used with, by number."""
-    rows = tx.rows(select(ChainRow).order_by(col(ChainRow.chain_id)))
+    rows = tx.rows(_chains().order_by(col(ChainRow.chain_id)))
     return [Chain(**row) for row in rows]
+
+
+def _chains() -> Select[Any]:
+    return select(*(getattr(ChainRow, each.name) for each in fields(Chain)))
 
 
 def _shown(value: object) -> str:

@@ -635,10 +635,17 @@ class LeaseRow(_Row, table=True):
 
 
 class ChainRow(_Row, table=True):
-    """The chain that this database was first used with."""
+    """A chain that this database was used with; one of them is its home."""
 
     __tablename__ = "chain"
     __table_args__: ClassVar[Any] = (
+        Index(
+            "ux_chain_one_home",
+            "home",
+            unique=True,
+            sqlite_where=text("home"),
+            postgresql_where=text("home"),
+        ),
         _size("genesis_hash", 32),
         _size("anchor_registry", 42),
         _size("issuer_registry", 42),
@@ -649,6 +656,7 @@ class ChainRow(_Row, table=True):
     anchor_registry: str = Field(sa_type=Text)
     issuer_registry: str = Field(sa_type=Text)
     test: bool
+    home: bool = Field(default=False)
 
 
 class ApiKeyRow(_Row, table=True):

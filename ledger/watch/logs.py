@@ -28,6 +28,8 @@ from ledger.watch.redaction import Redactor
 _OURS: Final = frozenset({"perdure", "ledger", "anchor_worker"})
 #: Whose texts hold nothing that was sent; their extra facts are for terminals.
 _TRUSTED: Final = _OURS | {"uvicorn"}
+#: The worker has a thread for each chain, with the chain's name.
+CHAIN_THREAD: Final = "eip155:"
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -49,6 +51,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": self._redact(told),
         }
+        if (record.threadName or "").startswith(CHAIN_THREAD):
+            line["chain"] = record.threadName
         if whose in _OURS:
             line |= {
                 name: _shown(value, self._redact)

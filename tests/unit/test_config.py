@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,63 @@ def test_a_wrong_address_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(SettingError, match="PERDURE_RPC_URLS does not do") as caught:
         _ = settings(RPC_URLS="http://u:secret@h," + url).rpc_urls
     assert "secret" not in str(caught.value)
+
+
+def test_other_chains_have_nodes_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "networks.json"
+    second = replace(ANVIL, name="second", chain_id=10)
+    path.write_bytes(encode_networks([ANVIL, second, *BUILT_IN]))
+
+    def chains(text: str) -> list[tuple[int, tuple[str, ...]]]:
+        given = settings(NETWORKS=str(path), OTHER_CHAINS=text)
+        return [
+            (each.network.chain_id, each.rpc_urls) for each in given.other_chains(31337)
+        ]
+
+    assert chains("") == []
+    assert chains(" eip155:10=http://c:1/k=v\n eip155:1=http://a,https://b/key ") == [
+        (1, ("http://a", "https://b/key")),
+        (10, ("http://c:1/k=v",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://u:secret@h", "each chain is eip155:, its number, ="),
+        ("10=https://u:secret@h", "each chain is eip155:, its number, ="),
+        ("eip155:010=https://u:secret@h", "each chain is eip155:, its number, ="),
+        ("eip155:1 https://u:secret@h", "each chain is eip155:, its number, ="),
+        ("eip155:1=", "an address begins with"),
+        ("eip155:1=ws://u:secret@h", "an address begins with"),
+        ("eip155:1=https://a,", "an address begins with"),
+        ("eip155:1=https://a eip155:1=https://b", "eip155:1 stands there twice"),
+        ("eip155:11155111=https://a", "eip155:11155111 is the home chain"),
+        ("eip155:10=https://a", "eip155:10 is not among the networks"),
+    ],
+)
+def test_other_chains_that_make_no_sense_are_refused_and_not_quoted(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(
+        SettingError, match="PERDURE_OTHER_CHAINS does not do"
+    ) as caught:
+        settings(OTHER_CHAINS=text).other_chains(11_155_111)
+    assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_credential_has_room_for_so_many_chains(tmp_path: Path) -> None:
+    path = tmp_path / "networks.json"
+    networks = [replace(ANVIL, name=f"n{n}", chain_id=n) for n in range(1, 9)]
+    path.write_bytes(encode_networks(networks))
+    entries = [f"eip155:{n}=https://a" for n in range(1, 9)]
+    given = settings(NETWORKS=str(path), OTHER_CHAINS=" ".join(entries))
+    fewer = settings(NETWORKS=str(path), OTHER_CHAINS=" ".join(entries[1:]))
+
+    with pytest.raises(SettingError, match="8 chains, and a credential has room for 7"):
+        given.other_chains(31337)
+    assert len(fewer.other_chains(31337)) == 7
 
 
 def test_the_public_address_loses_its_last_slash() -> None:

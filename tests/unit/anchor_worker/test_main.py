@@ -2,20 +2,11 @@ import logging
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 import pytest
 
-from anchor_worker.__main__ import (
-    USAGE,
-    _accreditors,
-    _parser,
-    _progress,
-)
-from ledger.core.issuer import IssuerReference
-from ledger.errors import SettingError
-from ledger.store.records import Chain, ChainTxState, WorkerReport
-from ledger.verify.trust import Trusted, TrustList, encode_trust_list
+from anchor_worker.__main__ import USAGE, _parser, _progress
+from ledger.store.records import ChainTxState, WorkerReport
 
 DEFAULTS = _parser().parse_args([])
 
@@ -58,7 +49,7 @@ def test_help_names_settings_and_exit_codes(capsys: pytest.CaptureFixture[str]) 
 
     for word in (
         "PERDURE_DATABASE_URL",
-        "64 wrong usage",
+        "64 wrong",
         "69 no node",
         "78 config",
         "--once",
@@ -87,49 +78,16 @@ def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
         monkeypatch.setattr(hooked, hook, getattr(hooked, hook))
     try:
         with _progress([]) as observe:
-            observe(REPORT)
+            observe(31337, REPORT)
         assert capsys.readouterr().err == ""
 
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "120")
         with _progress([]) as observe:
-            observe(REPORT)
+            observe(31337, REPORT)
             sys.stderr.flush()
         shown = capsys.readouterr().err
     finally:
         root.handlers, root.level = handlers, level
     assert "1/7" in shown
     assert "4 credentials wait" in shown
-
-
-REGISTRY = "0x" + "ab" * 20
-CHAIN = Chain(5, bytes(32), "0x" + "cd" * 20, REGISTRY, test=True)
-
-
-def test_accreditors_come_from_a_trust_list_if_they_are_in_our_registry(
-    tmp_path: Path,
-) -> None:
-    listed = TrustList(
-        "Mine",
-        issuers=(Trusted(IssuerReference(5, REGISTRY, b"\x01" * 32), "School"),),
-        accreditors=tuple(
-            Trusted(IssuerReference(chain, registry, bytes([n]) * 32), "Board")
-            for n, (chain, registry) in enumerate(
-                [(5, REGISTRY), (1, REGISTRY), (5, "0x" + "ee" * 20)], 2
-            )
-        ),
-    )
-    path = tmp_path / "trust.json"
-    path.write_bytes(encode_trust_list(listed))
-
-    assert _accreditors(path, CHAIN) == [b"\x02" * 32]
-    assert _accreditors(None, CHAIN) == []
-
-
-def test_a_trust_list_that_is_none_stops_the_start(tmp_path: Path) -> None:
-    path = tmp_path / "trust.json"
-    with pytest.raises(SettingError, match=r"--trust .*No such file"):
-        _accreditors(path, CHAIN)
-    path.write_text("{}")
-    with pytest.raises(SettingError, match=r"--trust .*missing"):
-        _accreditors(path, CHAIN)

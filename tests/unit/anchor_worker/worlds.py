@@ -146,7 +146,7 @@ class World:
         self.issued = 0
         self.accreditors: list[bytes] = []
         with database.begin() as tx:
-            chains.record(tx, self.record)
+            chains.record_home(tx, self.record)
             self.school: Organisation = samples.add_school(tx)
 
     def issue(self, count: int) -> None:

@@ -183,3 +183,37 @@ def test_one_that_is_silent_when_it_has_to_agree_is_no_longer_chosen(
     with pytest.raises(ChainUnavailable, match="mute"):
         made.choose()
     assert made.choose() is good
+
+
+def test_a_node_is_checked_once_before_it_is_first_chosen(chain: MemoryChain) -> None:
+    """It may not answer for days; what it is is asked when it does."""
+    bad, good = Named("a", chain), Named("b", chain)
+    asked: list[str] = []
+
+    def check(node: ChainNode) -> None:
+        asked.append(node.name)
+        if node is bad:
+            raise SettingError("another registry")
+
+    clock = Clock()
+    made = NodePool(
+        [bad, good],
+        chain_id=31337,
+        genesis_hash=chain.genesis_hash(),
+        clock=clock,
+        check=check,
+    )
+    for _ in range(3):
+        assert made.choose() is good
+        clock.sleep(61)
+    assert asked.count("b") == 1
+    assert health(made) == [Health.OTHER_CHAIN, Health.HEALTHY]
+    made = NodePool(
+        [bad],
+        chain_id=31337,
+        genesis_hash=chain.genesis_hash(),
+        clock=clock,
+        check=check,
+    )
+    with pytest.raises(SettingError, match="another registry"):
+        made.choose()

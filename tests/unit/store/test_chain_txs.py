@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -316,3 +317,41 @@ def test_worker_that_lost_its_lease_writes_nothing(database: Database) -> None:
 def test_unknown_is_not_found(database: Database) -> None:
     with database.read() as tx, pytest.raises(NotFound):
         chain_txs.get(tx, uuid4())
+
+
+def test_anchors_are_copied_to_another_chain_once_and_the_oldest_first(
+    database: Database,
+) -> None:
+    there = "0x" + "ee" * 20
+    with database.begin() as tx:
+        chain_txs.enqueue(tx, new_chain_tx("no anchor"), NOW)
+        anchors = [
+            chain_txs.enqueue(
+                tx,
+                new_chain_tx(f"anchor/{n}", ChainTxKind.ANCHOR, f"batch {n}"),
+                NOW + timedelta(seconds=n),
+            )
+            for n in (2, 1, 3)
+        ]
+        later = NOW + timedelta(days=9)
+
+        def copy(limit: int) -> int:
+            return chain_txs.copy_anchors(tx, 10, there, limit=limit, now=later)
+
+        assert copy(2) == 2
+        assert copy(2) == 1
+        assert copy(2) == 0
+        made = chain_txs.in_state(tx, 10, [ChainTxState.SEALED], 9)
+        assert [row.subject for row in made] == ["batch 1", "batch 2", "batch 3"]
+        assert {row.to for row in made} == {there}
+        by_key = {row.unique_key: row for row in made}
+        for anchor in anchors:
+            copied = by_key[anchor.unique_key]
+            assert (copied.kind, copied.data, copied.gas) == (
+                anchor.kind,
+                anchor.data,
+                anchor.gas,
+            )
+        # What is on several chains already is copied to a third one once.
+        assert chain_txs.copy_anchors(tx, 11, there, limit=9, now=later) == 3
+        assert len(chain_txs.in_state(tx, 11, [ChainTxState.SEALED], 9)) == 3

@@ -60,3 +60,20 @@ def test_largest_chain_id_fits(database: Database) -> None:
         chains.record(tx, largest)
 
         assert largest == chains.get(tx, 2**63 - 1)
+
+
+def test_the_first_home_stays_the_home(database: Database) -> None:
+    other = replace(CHAIN, chain_id=1)
+    with database.begin() as tx:
+        assert chains.home(tx) is None
+        chains.record(tx, other)
+        assert chains.home(tx) is None
+        chains.record_home(tx, CHAIN)
+        chains.record_home(tx, CHAIN)
+
+        with pytest.raises(
+            Conflict, match="home chain of this database is eip155:31337"
+        ):
+            chains.record_home(tx, other)
+        assert chains.home(tx) == CHAIN
+        assert chains.all(tx) == [other, CHAIN]

@@ -16,14 +16,23 @@ from sqlalchemy import delete, func, insert, literal, select, text, update
 from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, LedgerError, NotFound, SettingError, StoreError
 from ledger.store import (
+    chain_txs,
+    chains,
     credentials,
     database as store_database,
     issuers,
     organisations,
 )
 from ledger.store.database import Database, Transaction, migrations
+from ledger.store.records import Chain
 from ledger.store.tables import OrganisationRow
-from tests.unit.store.samples import NOW, add_school, credential, issue
+from tests.unit.store.samples import (
+    NOW,
+    add_school,
+    credential,
+    issue,
+    new_chain_tx,
+)
 
 
 def add(tx: Transaction, code: str, name: str = "Riverside") -> None:
@@ -385,8 +394,15 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         command.check(migrations(tx.connection))
 
 
+#: Back to before 0007.
+WITHOUT_HOME = (
+    "DROP INDEX ux_chain_one_home",
+    "ALTER TABLE chain DROP COLUMN home",
+)
+
 #: Back to before 0005: tables that were not there.
 WITHOUT_LATER = (
+    *WITHOUT_HOME,
     "DROP TABLE recovered_bit",
     "DROP TABLE chain_tx_cost",
     "DROP TABLE policy",
@@ -428,6 +444,31 @@ def test_upgrade_to_closing_keeps_keys_and_their_rules(database_url: str) -> Non
         ):
             with pytest.raises(Conflict), database.begin() as tx:
                 tx.change(text(broken))
+
+
+@pytest.mark.parametrize("used", [(), (31337,), (31337, 1)], ids=str)
+def test_upgrade_makes_the_only_chain_that_was_used_the_home(
+    database_url: str, used: tuple[int, ...]
+) -> None:
+    chain = Chain(31337, bytes(32), "0x" + "aa" * 20, "0x" + "bb" * 20, test=True)
+    other = replace(chain, chain_id=1)
+    with closing(Database.open(database_url)) as database, database.begin() as tx:
+        chains.record(tx, chain)
+        chains.record(tx, other)
+        for chain_id in used:
+            new = replace(new_chain_tx("act"), chain_id=chain_id)
+            chain_txs.enqueue(tx, new, NOW)
+        for undo in (
+            *WITHOUT_HOME,
+            "UPDATE perdure_schema SET version_num = '0006'",
+        ):
+            tx.connection.exec_driver_sql(undo)
+
+    with closing(Database.upgrade(database_url)) as database, database.begin() as tx:
+        assert chains.home(tx) == (chain if used == (31337,) else None)
+        # Where nothing was decided, the next use does.
+        chains.record_home(tx, chain)
+        assert chains.home(tx) == chain
 
 
 def test_upgrade_gives_codes_to_the_credentials_that_are_there(

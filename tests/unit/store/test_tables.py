@@ -217,6 +217,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "anchor_registry": ADDRESS,
         "issuer_registry": ADDRESS,
         "test": True,
+        "home": True,
     },
     ApiKeyRow: {
         "id": ID,
@@ -276,7 +277,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     StandstillRow: {"obstacle": "day_ceiling"},
     SenderBalanceRow: {"chain_id": 2},
     LeaseRow: {"chain_id": 2},
-    ChainRow: {"chain_id": 2},
+    ChainRow: {"chain_id": 2, "home": False},
     ApiKeyRow: {"id": OTHER_ID, "secret_hash": B},
     StoredAnswerRow: {"key": "l"},
 }
@@ -468,6 +469,7 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("pk_lease", LeaseRow, {"chain_id": 1}),
     ("ck_lease_sender_size", LeaseRow, {"sender": NO_ADDRESS}),
     ("pk_chain", ChainRow, {"chain_id": 1}),
+    ("ux_chain_one_home", ChainRow, {"home": True}),
     ("ck_chain_genesis_hash_size", ChainRow, {"genesis_hash": SHORT}),
     ("ck_chain_anchor_registry_size", ChainRow, {"anchor_registry": NO_ADDRESS}),
     ("ck_chain_issuer_registry_size", ChainRow, {"issuer_registry": NO_ADDRESS}),

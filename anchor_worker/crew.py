@@ -1,0 +1,67 @@
+"""
+All loops of the process, each in a thread of its own, and the one exit code.
+
+What ends one loop, a nonce that was used elsewhere or a node that is of another chain, does not
+end the others. An error that nobody foresaw ends all, so that whoever watches the process starts
+it again.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from anchor_worker.loop import Ending
+from anchor_worker.wiring import Loop
+from ledger.errors import SettingError
+
+_log = logging.getLogger("anchor_worker")
+
+#: What counts first if loops ended differently.
+_WORST_FIRST = (Ending.SETTING, Ending.OPERATOR, Ending.UNREACHED, Ending.DONE)
+
+
+def run_all(loops: Sequence[Loop], stop: threading.Event, *, once: bool) -> Ending:
+    """Run every loop until it ends or is asked to stop; raises what nobody foresaw."""
+    runs = [_Run(loop, stop, once=once) for loop in loops]
+    # The thread's name is the chain's: it stands in every line that the loop logs.
+    threads = [threading.Thread(target=run, name=run.name) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for run in runs:
+        if run.error is not None:
+            raise run.error
+    endings = {run.ending for run in runs}
+    return next(ending for ending in _WORST_FIRST if ending in endings)
+
+
+class _Run:
+    """One loop on its thread, and how it ended."""
+
+    def __init__(self, loop: Loop, stop: threading.Event, *, once: bool) -> None:
+        self.name = loop.plan.name
+        self.ending = Ending.DONE
+        self.error: BaseException | None = None
+        self._loop = loop
+        self._stop = stop
+        self._once = once
+
+    def __call__(self) -> None:
+        try:
+            self.ending = self._run()
+        except SettingError as error:
+            _log.critical("stopped: %s", error)
+            self.ending = Ending.SETTING
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+            self.error = error
+            self._stop.set()
+        finally:
+            self._loop.ended.set()
+
+    def _run(self) -> Ending:
+        silent = self._loop.plan.silent
+        if self._once and silent is not None:
+            _log.critical("not at rest, no node answers: %s", silent)
+            return Ending.UNREACHED
+        return self._loop.worker.run(self._stop)

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from anchor_worker.wiring import accreditors_in, read_trust_list
+from ledger.core.issuer import IssuerReference
+from ledger.errors import SettingError
+from ledger.store.records import Chain
+from ledger.verify.trust import Trusted, TrustList, encode_trust_list
+
+REGISTRY = "0x" + "ab" * 20
+CHAIN = Chain(5, bytes(32), "0x" + "cd" * 20, REGISTRY, test=True)
+
+
+def test_accreditors_come_from_a_trust_list_if_they_are_in_our_registry(
+    tmp_path: Path,
+) -> None:
+    listed = TrustList(
+        "Mine",
+        issuers=(Trusted(IssuerReference(5, REGISTRY, b"\x01" * 32), "School"),),
+        accreditors=tuple(
+            Trusted(IssuerReference(chain, registry, bytes([n]) * 32), "Board")
+            for n, (chain, registry) in enumerate(
+                [(5, REGISTRY), (1, REGISTRY), (5, "0x" + "ee" * 20)], 2
+            )
+        ),
+    )
+    path = tmp_path / "trust.json"
+    path.write_bytes(encode_trust_list(listed))
+
+    assert accreditors_in(read_trust_list(path), CHAIN) == [b"\x02" * 32]
+    assert accreditors_in(read_trust_list(None), CHAIN) == []
+
+
+def test_a_trust_list_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    with pytest.raises(SettingError, match=r"--trust .*No such file"):
+        accreditors_in(read_trust_list(path), CHAIN)
+    path.write_text("{}")
+    with pytest.raises(SettingError, match=r"--trust .*missing"):
+        accreditors_in(read_trust_list(path), CHAIN)
