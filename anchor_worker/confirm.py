@@ -20,7 +20,7 @@ from uuid import UUID
 from ledger.chain.node import Block, ChainNode, Receipt
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
 from ledger.errors import ChainRejected, ChainUnavailable, NotFound
-from ledger.store import batches, chain_txs, costs, issuers
+from ledger.store import batches, chain_txs, costs, events, issuers
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Anchored,
@@ -175,6 +175,7 @@ class Confirmer:
             )
             if row.state is ChainTxState.FINAL and row.kind is ChainTxKind.ANCHOR:
                 batches.forget_anchor(tx, UUID(row.subject), row.chain_id)
+            events.taken_back(tx, row, now=self._clock())
 
     def _mined(
         self, tx: Transaction, lease: Lease, row: ChainTx, receipt: Receipt
@@ -201,6 +202,8 @@ class Confirmer:
             row.id,
             Cost(receipt.gas_used, receipt.gas_price, receipt.block_time),
         )
+        if receipt.succeeded:
+            events.mined(tx, row, receipt.block_number, receipt.block_hash, now=now)
 
     # ---------------------------------------------------------------- rule D: final
 
@@ -232,6 +235,7 @@ class Confirmer:
                 tx, lease, row.id, ChainTxState.MINED, new, now=self._clock()
             )
             record(tx)
+            events.settled(tx, row, new, receipt.block_number, now=self._clock())
         extra = _about(row) | {
             "block": receipt.block_number,
             "gas_used": receipt.gas_used,

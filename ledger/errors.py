@@ -13,6 +13,7 @@ Every error this package raises on purpose.
   * StoreError
     * NotFound
     * Conflict            somebody else moved it first, or it is already there
+    * Gone                it was here, and is kept no longer
 """
 
 
@@ -62,3 +63,7 @@ class NotFound(StoreError):  # noqa: N818 - a state
 
 class Conflict(StoreError):  # noqa: N818 - a state
     """Somebody else moved it first, or it is already there."""
+
+
+class Gone(StoreError):  # noqa: N818 - a state
+    """It was here, and is kept no longer."""

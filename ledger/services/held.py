@@ -12,7 +12,7 @@ from ledger.core.durable import DurableCredential
 from ledger.errors import MalformedError, NotFound, Refused
 from ledger.keystore.master import MasterKey
 from ledger.services.organisations import Caller
-from ledger.store import batches, closings, credentials, evidence
+from ledger.store import batches, closings, credentials, events, evidence
 from ledger.store.database import Database, Transaction
 from ledger.store.records import Anchored, Batch, CredentialRecord
 
@@ -121,6 +121,7 @@ def release_credential(
     held = HeldCredential.unseal(sealed, master, organisation_id, credential_id)
     record = _record(tx, organisation_id, held, now)
     credentials.insert(tx, [record])
+    events.released(tx, record, now)
     taken = held.durable.proof.home.evidence
     if taken is not None:
         evidence.keep_carried(tx, record.id, encode(taken.to_json()))

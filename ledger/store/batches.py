@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import Conflict, NotFound
-from ledger.store import chain_txs, evidence
+from ledger.store import chain_txs, events, evidence
 from ledger.store.database import Transaction
 from ledger.store.records import (
     Anchored,
@@ -72,6 +72,7 @@ def seal(
             f"{batch.tree_size - placed} of {batch.tree_size} credentials are not waiting"
             " any more; seal again with those that are"
         )
+    events.sealed(tx, batch)
     anchor = NewChainTx(
         kind=ChainTxKind.ANCHOR,
         chain_id=batch.chain_id,

@@ -24,7 +24,7 @@ from sqlmodel import col
 
 from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, NotFound, StoreError
-from ledger.store import organisations, recovered_bits
+from ledger.store import events, organisations, recovered_bits
 from ledger.store.database import Transaction
 from ledger.store.records import (
     AwardKey,
@@ -79,15 +79,17 @@ def insert(tx: Transaction, records: Iterable[CredentialRecord]) -> None:
 
     Raises Conflict if one of them is the same award as one issued before.
     """
-    waiting = [{name: getattr(r, name) for name in _FIELDS} for r in records]
+    waiting = list(records)
     for start in range(0, len(waiting), _AT_ONCE):
-        rows = waiting[start : start + _AT_ONCE]
+        some = waiting[start : start + _AT_ONCE]
+        rows = [{name: getattr(r, name) for name in _FIELDS} for r in some]
         codes = [
             {"credential_id": row["id"], "code": ShortCode.of(row["id"]).letters}
             for row in rows
         ]
         tx.change(sqlalchemy.insert(CredentialRow), rows)
         tx.change(sqlalchemy.insert(CredentialCodeRow), codes)
+        events.issued(tx, some)
 
 
 def existing_awards(
@@ -348,6 +350,7 @@ def withdraw(  # noqa: PLR0917 - whose, which, why, when
     record = get(tx, organisation_id, id)
     if done != 1:
         raise Conflict("this credential is withdrawn already")
+    events.withdrawn(tx, record, now)
     return record
 
 

@@ -10,6 +10,7 @@ all processes share one host, it is `now`.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlmodel import UTCDateTime, col
@@ -18,6 +19,9 @@ from ledger.errors import Conflict
 from ledger.store.database import Transaction
 from ledger.store.records import Holder, Lease
 from ledger.store.tables import LeaseRow
+
+#: Whoever delivers events holds this one; it belongs to no chain.
+EVENTS: Final = (0, "events")
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -427,7 +427,10 @@ class CostReport:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for one sender, as long as nobody has taken a newer token."""
+    """The right to write for one sender, as long as nobody has taken a newer token.
+
+    On chain 0 it is the right to do what belongs to no chain, named in place of the sender.
+    """
 
     chain_id: int
     sender: str

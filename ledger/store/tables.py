@@ -12,9 +12,11 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     Date,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Text,
@@ -24,6 +26,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, UTCDateTime
 
 from ledger.core.short_code import LENGTH as CODE_LENGTH
+from ledger.store.event_records import EventKind
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole, Obstacle
 
 #: Status indexes are allotted at random within blocks of this many bits (16 KiB).
@@ -622,10 +625,15 @@ class SenderBalanceRow(_Row, table=True):
 
 
 class LeaseRow(_Row, table=True):
-    """Who may write for a sender; ``token`` only grows."""
+    """Who may write for a sender; ``token`` only grows.
+
+    Chain 0 is none: what is named there in place of a sender is work that belongs to no chain.
+    """
 
     __tablename__ = "lease"
-    __table_args__: ClassVar[Any] = (_size("sender", 42),)
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("length(sender) = 42 OR chain_id = 0", name="sender_size"),
+    )
 
     chain_id: int = Field(primary_key=True, sa_type=BigInteger)
     sender: str = Field(primary_key=True, sa_type=Text)
@@ -694,3 +702,113 @@ class StoredAnswerRow(_Row, table=True):
     content_type: str = Field(sa_type=Text)
     request_hash: bytes = Field(sa_type=LargeBinary)
     created_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
+class EventRow(_Row, table=True):
+    """What happened, written in the transaction in which it did; one row for a whole batch.
+
+    ``number`` is drawn when the row is written, ``position`` is given once it is committed.
+    """
+
+    __tablename__ = "event"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("id"),
+        UniqueConstraint("position"),
+        _one_of("kind", EventKind, "kind"),
+        CheckConstraint(
+            "(batch_id IS NULL) = (credentials IS NOT NULL)"
+            " AND (batch_id IS NULL) = (organisation_id IS NOT NULL)",
+            name="of_a_batch_or_of_an_organisation",
+        ),
+        CheckConstraint("length(credentials) % 16 = 0", name="credentials_size"),
+        CheckConstraint("position >= 1", name="position"),
+        CheckConstraint("size >= 1", name="size"),
+        Index("ix_event_feed", "organisation_id", "position"),
+        Index(
+            "ix_event_new",
+            "number",
+            sqlite_where=text("position IS NULL"),
+            postgresql_where=text("position IS NULL"),
+        ),
+        # A number is never drawn twice, also when the newest rows are gone.
+        {"sqlite_autoincrement": True},
+    )
+
+    number: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
+    )
+    id: UUID
+    position: int | None = Field(sa_type=BigInteger)
+    kind: str = Field(sa_type=Text)
+    at: dt.datetime = Field(sa_type=UTCDateTime)
+    # How many events it is when it is told.
+    size: int = Field(sa_type=BigInteger)
+    organisation_id: UUID | None = Field(foreign_key="organisation.id")
+    # Ids of 16 bytes each, in order.
+    credentials: bytes | None = Field(sa_type=LargeBinary)
+    batch_id: UUID | None = Field(foreign_key="batch.id")
+    chain_id: int | None = Field(sa_type=BigInteger)
+    block_number: int | None = Field(sa_type=BigInteger)
+    block_time: int | None = Field(sa_type=BigInteger)
+
+
+class EventAudienceRow(_Row, table=True):
+    """Which organisations have leaves in a batch, and between which: to whom its events are shown."""
+
+    __tablename__ = "event_audience"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("first_leaf BETWEEN 0 AND last_leaf", name="leaves"),
+    )
+
+    batch_id: UUID = Field(primary_key=True, foreign_key="batch.id")
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    first_leaf: int = Field(sa_type=BigInteger)
+    last_leaf: int = Field(sa_type=BigInteger)
+
+
+class EventFeedRow(_Row, table=True):
+    """The one row that says how far the log goes, what was delivered, and what was pruned."""
+
+    __tablename__ = "event_feed"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("id = 1", name="one_row"),
+        CheckConstraint(
+            "pruned_position BETWEEN 0 AND last_position", name="pruned_position"
+        ),
+        CheckConstraint(
+            "sent_position BETWEEN 0 AND last_position", name="sent_position"
+        ),
+        CheckConstraint("sent_index >= 0", name="sent_index"),
+    )
+
+    id: int = Field(primary_key=True)
+    last_position: int = Field(sa_type=BigInteger)
+    pruned_position: int = Field(sa_type=BigInteger)
+    sent_position: int = Field(sa_type=BigInteger)
+    sent_index: int = Field(sa_type=BigInteger)
+
+
+class ParkedEventRow(_Row, table=True):
+    """An event that its receiver refused, and those of the same subject behind it."""
+
+    __tablename__ = "parked_event"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("position", "place"),
+        CheckConstraint("tries >= 0", name="tries"),
+        Index("ix_parked_event_order", "subject", "position", "place"),
+    )
+
+    key: UUID = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger)
+    place: int = Field(sa_type=BigInteger)
+    subject: UUID
+    body: bytes = Field(sa_type=LargeBinary)
+    status: int | None
+    tries: int
+    next_try: dt.datetime = Field(sa_type=UTCDateTime)
+    parked_at: dt.datetime = Field(sa_type=UTCDateTime)

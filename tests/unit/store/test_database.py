@@ -408,6 +408,10 @@ WITHOUT_LATER = (
     "DROP TABLE policy",
     "DROP TABLE standstill",
     "DROP TABLE sender_balance",
+    "DROP TABLE event",
+    "DROP TABLE event_audience",
+    "DROP TABLE event_feed",
+    "DROP TABLE parked_event",
 )
 
 #: Back to before 0004; that a key may lack its private half does no harm.

@@ -27,6 +27,9 @@ from ledger.store.tables import (
     ClosingRow,
     CredentialCodeRow,
     CredentialRow,
+    EventAudienceRow,
+    EventFeedRow,
+    EventRow,
     EvidenceAccreditorRow,
     EvidenceHeaderRow,
     EvidenceSlotRow,
@@ -37,6 +40,7 @@ from ledger.store.tables import (
     LeaseRow,
     OrganisationRow,
     PolicyRow,
+    ParkedEventRow,
     RecoveredBitRow,
     SenderBalanceRow,
     StandstillRow,
@@ -238,6 +242,39 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "request_hash": A,
         "created_at": NOW,
     },
+    EventRow: {
+        "id": ID,
+        "position": 1,
+        "kind": "issued",
+        "at": NOW,
+        "size": 1,
+        "organisation_id": ORG,
+        "credentials": A[:16],
+    },
+    EventAudienceRow: {
+        "organisation_id": ORG,
+        "batch_id": ID,
+        "first_leaf": 0,
+        "last_leaf": 0,
+    },
+    EventFeedRow: {
+        "id": 1,
+        "last_position": 1,
+        "pruned_position": 0,
+        "sent_position": 0,
+        "sent_index": 0,
+    },
+    ParkedEventRow: {
+        "key": ID,
+        "position": 1,
+        "place": 1,
+        "subject": ID,
+        "body": b"{}",
+        "status": 400,
+        "tries": 1,
+        "next_try": NOW,
+        "parked_at": NOW,
+    },
 }
 
 #: A second lawful row of those tables where it needs more than another primary key.
@@ -280,6 +317,9 @@ ANOTHER: dict[type[SQLModel], Row] = {
     ChainRow: {"chain_id": 2, "home": False},
     ApiKeyRow: {"id": OTHER_ID, "secret_hash": B},
     StoredAnswerRow: {"key": "l"},
+    EventRow: {"id": OTHER_ID, "position": None},
+    EventAudienceRow: {"organisation_id": OTHER_ORG},
+    ParkedEventRow: {"key": OTHER_ID, "place": 2},
 }
 
 SHORT, LONG = b"a" * 31, b"a" * 33
@@ -478,6 +518,27 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("ck_api_key_secret_hash_size", ApiKeyRow, {"secret_hash": SHORT}),
     ("pk_stored_answer", StoredAnswerRow, {"key": "k"}),
     ("ck_stored_answer_request_hash_size", StoredAnswerRow, {"request_hash": SHORT}),
+    ("pk_event", EventRow, {"number": 1}),
+    ("uq_event_id", EventRow, {"id": ID}),
+    ("uq_event_position", EventRow, {"position": 1}),
+    ("ck_event_kind", EventRow, {"kind": "lost"}),
+    ("ck_event_position", EventRow, {"position": 0}),
+    ("ck_event_size", EventRow, {"size": 0}),
+    ("ck_event_credentials_size", EventRow, {"credentials": SHORT}),
+    ("ck_event_of_a_batch_or_of_an_organisation", EventRow, {"batch_id": ID}),
+    ("ck_event_of_a_batch_or_of_an_organisation", EventRow, {"organisation_id": None}),
+    ("ck_event_of_a_batch_or_of_an_organisation", EventRow, {"credentials": None}),
+    ("pk_event_audience", EventAudienceRow, {"organisation_id": ORG}),
+    ("ck_event_audience_leaves", EventAudienceRow, {"first_leaf": 1}),
+    ("ck_event_audience_leaves", EventAudienceRow, {"first_leaf": -1}),
+    ("pk_event_feed", EventFeedRow, {}),
+    ("ck_event_feed_one_row", EventFeedRow, {"id": 2}),
+    ("ck_event_feed_pruned_position", EventFeedRow, {"pruned_position": 2}),
+    ("ck_event_feed_sent_position", EventFeedRow, {"sent_position": 2}),
+    ("ck_event_feed_sent_index", EventFeedRow, {"sent_index": -1}),
+    ("pk_parked_event", ParkedEventRow, {"key": ID}),
+    ("uq_parked_event_position_place", ParkedEventRow, {"place": 1}),
+    ("ck_parked_event_tries", ParkedEventRow, {"tries": -1}),
 ]  # fmt: skip
 
 #: References to what is not there, or is another organisation's.
@@ -501,6 +562,11 @@ DANGLING: list[tuple[type[SQLModel], Row]] = [
     (EvidenceAccreditorRow, {"chain_id": 3}),
     (AttemptRow, {"chain_tx_id": OTHER_ORG}),
     (ChainTxCostRow, {"chain_tx_id": OTHER_ORG}),
+    (EventAudienceRow, {"batch_id": OTHER_ORG}),
+    (
+        EventRow,
+        {"batch_id": OTHER_ORG, "organisation_id": None, "credentials": None},
+    ),
 ]
 
 
@@ -576,7 +642,7 @@ def test_second_lawful_rows_are_accepted(filled: Database) -> None:
 def test_what_must_not_be_is_refused_by_its_rule(filled: Database) -> None:
     wrong = []
     for rule, row, changes in UNLAWFUL:
-        values = {**LAWFUL[row], **ANOTHER[row], **changes}
+        values = {**LAWFUL[row], **ANOTHER.get(row, {}), **changes}
         if row is OrganisationRow and "id" not in changes:
             values["id"] = UUID(int=77)
         expected = SENTENCES.get(rule, f"the database refused it by its rule {rule}")

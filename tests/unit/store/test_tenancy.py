@@ -25,6 +25,7 @@ from ledger.store import (
     closings,
     credentials,
     evidence,
+    feed,
     idempotency,
     issuers,
     leases,
@@ -67,6 +68,9 @@ TAKE_A_RECORD = {
     "achievements.add",
     "closings.begin",
     "credentials.insert",
+    "events.issued",
+    "events.released",
+    "events.withdrawn",
     "issuers.add",
     "issuers.add_key",
 }
@@ -99,6 +103,22 @@ NOT_OF_A_TENANT = {
     "chains.record_home": "one chain for all",
     "closings.left_to": "who closed and named a successor is public on chain",
     "credentials.members": "the worker",
+    "deliveries.advance": "the worker",
+    "deliveries.backlog": "counts for the operator",
+    "deliveries.count_parked": "counts for the operator",
+    "deliveries.delivered": "the worker",
+    "deliveries.discard": "the operator",
+    "deliveries.next_parked": "the worker",
+    "deliveries.park": "the worker",
+    "deliveries.parked": "the operator",
+    "deliveries.parked_subjects": "the worker",
+    "deliveries.postpone": "the worker",
+    "deliveries.retry": "the operator",
+    "deliveries.unpark": "the worker",
+    "events.mined": "the worker",
+    "events.sealed": "the worker",
+    "events.settled": "the worker",
+    "events.taken_back": "the worker",
     "credentials.of_code": "whoever has the code was shown the certificate",
     "credentials.oldest_waiting": "the worker",
     "credentials.waiting": "the worker",
@@ -113,6 +133,10 @@ NOT_OF_A_TENANT = {
     "evidence.slots": "headers and trie nodes name nobody",
     "evidence.subjects": "the worker",
     "evidence.unproved": "the worker",
+    "feed.new_audiences": "the worker",
+    "feed.outgoing": "the worker",
+    "feed.prune": "the worker",
+    "feed.sequence": "the worker",
     "issuers.by_issuer_id": "the record is public on chain",
     "issuers.some_sealed_key": "any key shows whether the master key fits",
     "leases.hold": "the worker",
@@ -181,6 +205,7 @@ class Ledger:
         issuers.add_key(tx, issuer_key(self.owner, IssuerKeyRole.REVOKING))
         credentials.allot_status_indexes(tx, self.owner.id, 5, token_bytes)
         self._close(tx)
+        feed.sequence(tx, feed.new_audiences(tx))
 
     def _close(self, tx: Transaction) -> None:
         """Its first credential is sealed, final and proved; then it closes."""
@@ -257,6 +282,7 @@ class Ledger:
             "credentials.withdraw": {**one, "reason": "r", "now": NOW},
             "credentials.withdrawn_indexes": {},
             "evidence.headers_of": {},
+            "feed.page": {"after": None, "limit": 99},
             "idempotency.find": {"key": "k", "route": "r", "now": NOW},
             "idempotency.save": {
                 "key": "new",
