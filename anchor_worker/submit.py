@@ -13,30 +13,65 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Self, assert_never
 from uuid import UUID
 
-from ledger.chain.node import ChainNode, Fee, SendOutcome
+from anchor_worker.fees import Ceilings, Offer, first_offer, higher_offer
+from anchor_worker.standstills import Standstills
+from ledger.chain.node import Block, ChainNode, SendOutcome
 from ledger.chain.sender import Signer, TransactionFields
 from ledger.errors import ChainRejected
-from ledger.store import chain_txs
+from ledger.services.policies import coins, gwei
+from ledger.store import chain_txs, costs
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Attempt, ChainTx, ChainTxState, Lease
+from ledger.store.records import (
+    Attempt,
+    ChainTx,
+    ChainTxState,
+    Lease,
+    Obstacle,
+    Policy,
+)
 
 #: A node keeps 16 transactions of an account for certain (geth's account slots).
 MAX_UNMINED = 16
 
 _MANY = 10_000
+_DAY = 86_400
+_DEFAULT = Policy()
+_CEILINGS = (Obstacle.FEE_CEILING, Obstacle.TX_CEILING, Obstacle.DAY_CEILING)
 _log = logging.getLogger("anchor_worker.submit")
 
 
 @dataclass(frozen=True, slots=True)
 class FeePolicy:
-    """What may be paid for a unit of gas, and when more is offered."""
+    """What may be paid, in wei: for a unit of gas, a transaction, a day; when more is offered."""
 
-    max_fee: int = 200 * 10**9
-    bump_after: int = 10  #: blocks without a receipt
-    resend_after: timedelta = timedelta(seconds=60)
+    max_fee: int = _DEFAULT.max_fee
+    bump_after: int = _DEFAULT.bump_after  #: blocks without a receipt
+    resend_after: timedelta = _DEFAULT.resend_after
+    max_tx_cost: int = _DEFAULT.max_tx_cost
+    max_day_cost: int = _DEFAULT.max_day_cost
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        """What a chain's policy says of it."""
+        return cls(
+            max_fee=policy.max_fee,
+            bump_after=policy.bump_after,
+            resend_after=policy.resend_after,
+            max_tx_cost=policy.max_tx_cost,
+            max_day_cost=policy.max_day_cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """The ceilings for one transaction, and what of the day's is gone."""
+
+    ceilings: Ceilings
+    spent: int
+    under_way: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +101,11 @@ class Submitter:
         self._database = database
         self._chain_id = chain_id
         self._signer = signer
-        self._policy = policy
+        #: Changed between two steps, when the operator changes it.
+        self.policy = policy
         self._clock = clock
+        self._standstills = Standstills(database, chain_id, signer.address, clock=clock)
+        self._accepted = False
         # What this process has sent, and at which head it was first sent. Only a memory of
         # when to send again: a new process sends everything once more.
         self._sent: set[tuple[bytes, int | None]] = set()
@@ -78,27 +116,52 @@ class Submitter:
 
         Raises ChainRejected if the sender's nonces are used by somebody else.
         """
-        head = node.block("latest").number
+        head = node.block("latest")
         unmined = self._unmined()
+        # Without anything that waits nobody knows of a lack of coins.
+        self._accepted = not unmined
+        worked, everything = self._send_again(node, lease, unmined, head)
+        if everything:
+            begun, everything = self._send_new(node, lease, len(unmined), head)
+            worked |= begun
+        self._standstills.end_round(
+            unsure=(
+                *(() if everything else _CEILINGS),
+                *(() if self._accepted else (Obstacle.NO_FUNDS,)),
+            )
+        )
+        return worked
+
+    def _send_again(
+        self, node: ChainNode, lease: Lease, unmined: Sequence[_Unmined], head: Block
+    ) -> tuple[bool, bool]:
+        """Send what is due again. Whether anything moved, and whether all of it is on its way."""
         worked = False
         for position, each in enumerate(unmined):
             current = each
             # Only the first one holds the others up, so only the first one is worth more.
-            if position == 0 and self._is_slow(each, head):
+            if position == 0 and self._is_slow(each, head.number):
                 current = self._raise_fees(node, lease, each, head) or each
             if self._is_due(current):
                 if not self._send(node, lease, current, head):
                     # In nonce order: what comes later waits until this one is on its way.
-                    return worked
+                    return worked, False
                 worked = True
-        for _ in range(MAX_UNMINED - len(unmined)):
-            begun = self._begin(node, lease)
+        return worked, True
+
+    def _send_new(
+        self, node: ChainNode, lease: Lease, unmined: int, head: Block
+    ) -> tuple[bool, bool]:
+        """Give out nonces. Whether anything moved, and whether all of it is on its way."""
+        worked = False
+        for _ in range(MAX_UNMINED - unmined):
+            begun = self._begin(node, lease, head)
             if begun is None:
-                return worked
+                break
             worked = True
             if not self._send(node, lease, begun, head):
-                return worked
-        return worked
+                return worked, False
+        return worked, True
 
     def _unmined(self) -> list[_Unmined]:
         with self._database.read() as tx:
@@ -113,7 +176,7 @@ class Submitter:
 
     # ---------------------------------------------------------------- rule A: a new nonce
 
-    def _begin(self, node: ChainNode, lease: Lease) -> _Unmined | None:
+    def _begin(self, node: ChainNode, lease: Lease, head: Block) -> _Unmined | None:
         """Give the next nonce to the next payload and store its signed bytes."""
         # The chain first, the database after: whatever a worker that took our lease has begun
         # since can then only make `highest` larger, and never look like foreign use.
@@ -137,15 +200,17 @@ class Submitter:
                 critical=True,
             )
             return None
-        if fee.base + fee.tip > self._policy.max_fee:
-            self._alarm(
-                row.id,
-                f"the chain asks {fee.base + fee.tip} wei for a unit of gas, above the"
-                f" ceiling of {self._policy.max_fee}; waiting",
+        budget = self._budget(head)
+        offer = first_offer(fee, row.gas, budget.ceilings)
+        if isinstance(offer, Obstacle):
+            self._stand_still(
+                offer,
+                f"the chain asks {gwei(fee.base + fee.tip)} gwei for a unit of gas",
+                row,
+                budget,
             )
             return None
-        cap = min(2 * fee.base + fee.tip, self._policy.max_fee)
-        attempt = self._sign(row, nonce, fee.tip, cap)
+        attempt = self._sign(row, nonce, offer)
         # From here on the nonce belongs to this payload. After a crash on the next line the
         # same bytes are found in the database and sent from there.
         with self._database.begin() as tx:
@@ -188,26 +253,33 @@ class Submitter:
         return (
             row.state is ChainTxState.SENT
             and row.sent_block is not None
-            and head - row.sent_block >= self._policy.bump_after
+            and head - row.sent_block >= self.policy.bump_after
         )
 
     def _raise_fees(
-        self, node: ChainNode, lease: Lease, each: _Unmined, head: int
+        self, node: ChainNode, lease: Lease, each: _Unmined, head: Block
     ) -> _Unmined | None:
-        """Store an attempt with higher fees; None at the ceiling."""
+        """Store an attempt with higher fees; None at a ceiling."""
         row, last = each.row, each.dearest
-        raised = _raised(last, node.fee(), self._policy.max_fee)
-        if raised is None or row.nonce is None:
-            self._alarm(
-                row.id,
-                f"nonce {row.nonce} is not mined, and its fee of {last.fee_cap} wei cannot"
-                f" be raised under the ceiling of {self._policy.max_fee}; waiting",
+        if row.nonce is None:
+            return None
+        budget = self._budget(head, but=row.id)
+        offer = higher_offer(
+            Offer(last.tip, last.fee_cap), node.fee(), row.gas, budget.ceilings
+        )
+        if isinstance(offer, Obstacle):
+            self._stand_still(
+                offer,
+                f"nonce {row.nonce} is not mined, and its fee of {gwei(last.fee_cap)} gwei"
+                " cannot be raised",
+                row,
+                budget,
             )
             return None
-        attempt = self._sign(row, row.nonce, *raised)
+        attempt = self._sign(row, row.nonce, offer)
         with self._database.begin() as tx:
             chain_txs.add_attempt(
-                tx, lease, attempt, sent_block=head, now=self._clock()
+                tx, lease, attempt, sent_block=head.number, now=self._clock()
             )
             row = chain_txs.get(tx, row.id)
         _log.info(
@@ -216,7 +288,36 @@ class Submitter:
         )
         return _Unmined(row, [*each.attempts, attempt])
 
-    def _sign(self, row: ChainTx, nonce: int, tip: int, cap: int) -> Attempt:
+    def _budget(self, head: Block, but: UUID | None = None) -> _Budget:
+        """What may be paid for a transaction now. The day is the chain's, not this host's."""
+        with self._database.read() as tx:
+            spent = costs.spent(tx, self._chain_id, head.time - _DAY)
+            under_way = costs.under_way(tx, self._chain_id, but=but)
+        left = self.policy.max_day_cost - spent - under_way
+        ceilings = Ceilings(self.policy.max_fee, self.policy.max_tx_cost, left)
+        return _Budget(ceilings, spent, under_way)
+
+    def _stand_still(
+        self, obstacle: Obstacle, what: str, row: ChainTx, budget: _Budget
+    ) -> None:
+        policy = self.policy
+        match obstacle:
+            case Obstacle.FEE_CEILING:
+                why = f"above the ceiling of {gwei(policy.max_fee)} gwei (max-fee-gwei)"
+            case Obstacle.TX_CEILING:
+                why = (
+                    f"above the ceiling of {coins(policy.max_tx_cost)} coins for a"
+                    f" transaction, which may take {row.gas} gas (max-tx-cost)"
+                )
+            case _:
+                why = (
+                    f"above the ceiling of {coins(policy.max_day_cost)} coins a day, of which"
+                    f" {coins(budget.spent)} are spent and {coins(budget.under_way)} may be"
+                    " taken by what is under way (max-day-cost)"
+                )
+        self._standstills.meet(obstacle, f"{what}: {why}; waiting", _about(row))
+
+    def _sign(self, row: ChainTx, nonce: int, offer: Offer) -> Attempt:
         signed = self._signer.sign(
             TransactionFields(
                 chain_id=self._chain_id,
@@ -224,16 +325,16 @@ class Submitter:
                 to=row.to,
                 data=row.data,
                 gas=row.gas,
-                tip=tip,
-                fee_cap=cap,
+                tip=offer.tip,
+                fee_cap=offer.cap,
             )
         )
         return Attempt(
             hash=signed.hash,
             chain_tx_id=row.id,
             raw=signed.raw,
-            tip=tip,
-            fee_cap=cap,
+            tip=offer.tip,
+            fee_cap=offer.cap,
             created_at=self._clock(),
         )
 
@@ -245,14 +346,15 @@ class Submitter:
             each.row.state is ChainTxState.IN_PROGRESS
             or attempt.sent_at is None
             or (attempt.hash, each.row.sent_block) not in self._sent
-            or self._clock() - attempt.sent_at >= self._policy.resend_after
+            or self._clock() - attempt.sent_at >= self.policy.resend_after
         )
 
-    def _send(self, node: ChainNode, lease: Lease, each: _Unmined, head: int) -> bool:
+    def _send(self, node: ChainNode, lease: Lease, each: _Unmined, head: Block) -> bool:
         """Send stored bytes. True if the next nonce may follow."""
         answer = node.send(each.dearest.raw)
         match answer.outcome:
             case SendOutcome.ACCEPTED | SendOutcome.OCCUPIED:
+                self._accepted = True
                 self._mark_sent(lease, each, head)
                 return True
             case SendOutcome.UNKNOWN:
@@ -265,8 +367,10 @@ class Submitter:
             case SendOutcome.UNDERPRICED:
                 self._raise_fees(node, lease, each, head)
             case SendOutcome.WAIT:
-                self._alarm(
-                    each.row.id, f"{self._signer.address} cannot pay: {answer.detail}"
+                self._standstills.meet(
+                    Obstacle.NO_FUNDS,
+                    f"{self._signer.address} cannot pay: {answer.detail}",
+                    _about(each.row),
                 )
             case SendOutcome.ORDER:
                 self._alarm(
@@ -278,14 +382,14 @@ class Submitter:
                 assert_never(answer.outcome)
         return False
 
-    def _mark_sent(self, lease: Lease, each: _Unmined, head: int) -> None:
+    def _mark_sent(self, lease: Lease, each: _Unmined, head: Block) -> None:
         row, attempt = each.row, each.dearest
         sent_block = row.sent_block
         with self._database.begin() as tx:
             now = self._clock()
             chain_txs.mark_attempt_sent(tx, lease, attempt.hash, now=now)
             if row.state is ChainTxState.IN_PROGRESS:
-                sent_block = head
+                sent_block = head.number
                 chain_txs.advance(
                     tx,
                     lease,
@@ -293,7 +397,7 @@ class Submitter:
                     ChainTxState.IN_PROGRESS,
                     ChainTxState.SENT,
                     now=now,
-                    sent_block=head,
+                    sent_block=head.number,
                 )
         self._sent.add((attempt.hash, sent_block))
         self._alarms.pop(row.id, None)
@@ -323,21 +427,6 @@ class Submitter:
             self._alarms[about] = words
             level = logging.CRITICAL if critical else logging.WARNING
             _log.log(level, "%s", words, extra={"chain_tx": str(about)})
-
-
-def _raised(last: Attempt, fee: Fee, ceiling: int) -> tuple[int, int] | None:
-    """Fees that replace the last ones at every node; None if they would pass the ceiling.
-
-    Both have to grow by an eighth, rounded up: geth wants a tenth, others more.
-    """
-    tip, least = _eighth_more(last.tip), _eighth_more(last.fee_cap)
-    if least > ceiling:
-        return None
-    return tip, min(max(least, 2 * fee.base + tip), ceiling)
-
-
-def _eighth_more(fee: int) -> int:
-    return -(-fee * 1125 // 1000)
 
 
 def _about(row: ChainTx) -> dict[str, object]:

@@ -93,14 +93,19 @@ def read_signed(raw: bytes) -> tuple[str, TransactionFields]:
     return sender, fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SigningRules:
-    """What the paying account may sign: calls of known functions on one chain, at a bearable fee."""
+    """What the paying account may sign: calls of known functions on one chain, at a bearable fee.
+
+    ``max_fee`` is for a unit of gas, ``max_cost`` for a transaction (None: any), both in wei;
+    the operator may change them while the signer is at work.
+    """
 
     chain_id: int
     #: contract address -> the first four bytes of calldata that are known there
     calls: Mapping[str, frozenset[bytes]]
     max_fee: int
+    max_cost: int | None = None
 
     def check(self, fields: TransactionFields) -> None:
         """Raise KeystoreError for anything but a call of a known function."""
@@ -119,6 +124,11 @@ class SigningRules:
         if fields.fee_cap > self.max_fee:
             raise KeystoreError(
                 f"a fee of {fields.fee_cap} wei is above the ceiling of {self.max_fee} wei"
+            )
+        cost = fields.gas * fields.fee_cap
+        if self.max_cost is not None and cost > self.max_cost:
+            raise KeystoreError(
+                f"a transaction of {cost} wei is above the ceiling of {self.max_cost} wei"
             )
 
 

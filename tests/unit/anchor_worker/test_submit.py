@@ -191,7 +191,7 @@ def test_at_the_ceiling_the_last_bytes_go_again_and_an_alarm_is_raised(
     caps = [attempt.fee_cap for attempt in world.attempts(row)]
     assert max(caps) <= 4 * GWEI
     assert len(caps) <= 3
-    assert "cannot be raised under the ceiling" in log.text
+    assert "cannot be raised: above the ceiling of 4 gwei" in log.text
     assert world.chain.sends[-1] == world.attempts(row)[-1].raw
     world.chain.base_fee = GWEI
     world.rounds(worker, 6)
