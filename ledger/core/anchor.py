@@ -19,6 +19,14 @@ from datetime import UTC, datetime
 from ledger.core.canonical import Json, encode_time, parse_time
 from ledger.core.evidence import Evidence
 from ledger.core.issuer import IssuerProfile
+from ledger.core.members import (
+    read_chain,
+    read_closed,
+    read_hash,
+    read_integer,
+    read_list,
+    read_text,
+)
 from ledger.core.merkle import HASH_SIZE, InclusionProof
 from ledger.errors import MalformedError, ProofError
 
@@ -29,8 +37,6 @@ MAX_ANCHORS = 8
 _MAX_NUMBER = 2**53 - 1
 _MAX_TIME = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
-_HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
-_CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})", re.ASCII)
 _MEMBERS = frozenset(
     {
         "type",
@@ -76,15 +82,12 @@ class Anchor:
     @classmethod
     def from_json(cls, value: Json, where: str = "anchor") -> "Anchor":
         """Read the closed set of members. Raises MalformedError."""
-        members = _closed(value, _ANCHOR_MEMBERS, where, _ANCHOR_OPTIONAL)
-        chain = _CHAIN.fullmatch(_text(members["chainId"], f"{where}.chainId"))
-        if chain is None:
-            raise MalformedError(f"{where}.chainId: not eip155: and a number")
+        members = read_closed(value, _ANCHOR_MEMBERS, where, _ANCHOR_OPTIONAL)
         return cls(
-            int(chain[1]),
-            _text(members["registry"], f"{where}.registry"),
-            _integer(members["blockNumber"], f"{where}.blockNumber"),
-            int(parse_time(_text(members["time"], f"{where}.time")).timestamp()),
+            read_chain(members["chainId"], f"{where}.chainId"),
+            read_text(members["registry"], f"{where}.registry"),
+            read_integer(members["blockNumber"], f"{where}.blockNumber"),
+            int(parse_time(read_text(members["time"], f"{where}.time")).timestamp()),
             Evidence.from_json(members["evidence"], f"{where}.evidence")
             if "evidence" in members
             else None,
@@ -142,22 +145,22 @@ class AnchorProof:
     @classmethod
     def from_json(cls, value: Json, where: str = "proof[1]") -> "AnchorProof":
         """Read the closed set of members. Raises MalformedError."""
-        members = _closed(value, _MEMBERS, where)
+        members = read_closed(value, _MEMBERS, where)
         for member, constant in (("type", TYPE), ("proofPurpose", PURPOSE)):
             if members[member] != constant:
                 raise MalformedError(f"{where}.{member}: not {constant}")
-        path = _list(members["inclusionPath"], f"{where}.inclusionPath")
-        anchors = _list(members["anchors"], f"{where}.anchors")
+        path = read_list(members["inclusionPath"], f"{where}.inclusionPath")
+        anchors = read_list(members["anchors"], f"{where}.anchors")
         return cls(
             InclusionProof(
-                _integer(members["leafIndex"], f"{where}.leafIndex"),
-                _integer(members["treeSize"], f"{where}.treeSize"),
+                read_integer(members["leafIndex"], f"{where}.leafIndex"),
+                read_integer(members["treeSize"], f"{where}.treeSize"),
                 tuple(
-                    _hash(sibling, f"{where}.inclusionPath[{at}]")
+                    read_hash(sibling, f"{where}.inclusionPath[{at}]")
                     for at, sibling in enumerate(path)
                 ),
             ),
-            _hash(members["sealedRoot"], f"{where}.sealedRoot"),
+            read_hash(members["sealedRoot"], f"{where}.sealedRoot"),
             IssuerProfile.from_json(members["issuerProfile"]),
             tuple(
                 Anchor.from_json(anchor, f"{where}.anchors[{at}]")
@@ -177,44 +180,3 @@ class AnchorProof:
             "issuerProfile": self.issuer_profile.to_json(),
             "anchors": [anchor.to_json() for anchor in self.anchors],
         }
-
-
-def _closed(
-    value: Json,
-    members: frozenset[str],
-    where: str,
-    optional: frozenset[str] = frozenset(),
-) -> dict[str, Json]:
-    if not isinstance(value, dict):
-        raise MalformedError(f"{where}: not an object")
-    for name in sorted(members - value.keys()):
-        raise MalformedError(f"{where}.{name}: missing")
-    for name in sorted(value.keys() - members - optional):
-        raise MalformedError(f"{where}.{name[:40]}: unknown member")
-    return value
-
-
-def _text(value: Json, where: str) -> str:
-    if not isinstance(value, str):
-        raise MalformedError(f"{where}: not a string")
-    return value
-
-
-def _list(value: Json, where: str) -> list[Json]:
-    if not isinstance(value, list):
-        raise MalformedError(f"{where}: not a list")
-    return value
-
-
-def _integer(value: Json, where: str) -> int:
-    # 5.0 and 5 have the same canonical bytes, and true is an int to Python: one encoding only.
-    if type(value) is not int:
-        raise MalformedError(f"{where}: not an integer")
-    return value
-
-
-def _hash(value: Json, where: str) -> bytes:
-    text = _text(value, where)
-    if not _HASH.fullmatch(text):
-        raise MalformedError(f"{where}: not 0x and 64 lower-case hex digits")
-    return bytes.fromhex(text.removeprefix("0x"))
