@@ -48,7 +48,7 @@ def refresh(context: typer.Context) -> int:
 
 @app.command("checkpoints", **_PASSED_ON)
 def checkpoints(context: typer.Context) -> int:
-    """List blocks to trust, from a node; see `perdure checkpoints --help`."""
+    """List blocks to trust, from a node or another chain; see `perdure checkpoints --help`."""
     from ledger.verify.checkpoints_command import run
 
     return run(context.args, program="perdure checkpoints")

@@ -1,18 +1,25 @@
 """
-The command `perdure checkpoints`: a list of blocks to trust, written from a node of one's own.
+The command `perdure checkpoints`: a list of blocks to trust, from a node or from another chain.
 
-Exit codes: 0 written, 1 a file's evidence is of no final block of the chain, 2 could not
-finish. Wrong usage is 64, before anything is read.
+Exit codes: 0 written, 1 a file's evidence is of no final block of the chain or a proof does not
+hold, 2 could not finish. Wrong usage is 64, before anything is read.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from ledger.core.baking import MAX_IMAGE_BYTES
+from ledger.core.canonical import encode_time, parse_time
+from ledger.core.checkpoint import (
+    MAX_BYTES as MAX_PROOF_BYTES,
+    BlockCheckpoint,
+    parse_checkpoint_proofs,
+)
 from ledger.core.durable import DurableCredential, parse_credential_file
 from ledger.errors import ChainUnavailable, MalformedError, ProofError
 from ledger.verify.arguments import (
@@ -28,6 +35,7 @@ from ledger.verify.checkpoints import Checkpoint, encode_checkpoints
 from ledger.verify.networks import Network, caip2
 from ledger.verify.report import printable
 from ledger.verify.rpc import ChainReader, Tag
+from ledger.verify.stated import Chains, Statement, check_agreement
 from ledger.verify.witnesses import Witnesses
 
 _EPILOG = """\
@@ -35,8 +43,19 @@ With FILEs: the blocks that their evidence is of, if they are final. With --bloc
 number. With neither: the newest final block. Whoever trusts the list can check those files
 without any network: perdure verify FILE --checkpoints LIST.
 
-exit codes: 0 written, 1 a file's evidence is of no final block, 2 could not finish,
-64 wrong usage
+With --from-proofs: what ledgers have stated on other chains about a chain that cannot be asked
+any more. Name nodes of those chains: --rpc. Since when each hash stands there is written to the
+error output; --before takes only what was stated before the chain died. It proves when a hash
+was stated, not that its block was part of the chain: that rests on whoever made the file.
+
+exit codes: 0 written, 1 a file's evidence is of no final block or a proof does not hold,
+2 could not finish, 64 wrong usage
+"""
+
+_NOT_PROVED = """\
+These hashes were stated then. That their blocks were part of the chain is not proved: take the
+list only if the chain still ran at that time, and you trust whoever made the files. Several
+ledgers that say the same count for more.
 """
 
 
@@ -49,12 +68,27 @@ def run(
 ) -> int:
     """Write the list that the arguments ask for, and give the exit code."""
     out, err = out or sys.stdout, err or sys.stderr
-    parser = Parser(program, "List blocks to trust, from a node.", _EPILOG)
+    parser = Parser(
+        program, "List blocks to trust, from a node or from another chain.", _EPILOG
+    )
     parser.add_files()
     parser.add_addresses()
     parser.add_networks()
     parser.add_argument(
         "--block", metavar="NUMBER", type=int, action="append", default=[]
+    )
+    parser.add_argument(
+        "--from-proofs",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="checkpoint proofs of a ledger; repeat it for several, and they must agree",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="TIME",
+        help="with --from-proofs: only what was stated before, 2031-01-01T00:00:00Z",
     )
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="write there instead of the output"
@@ -65,8 +99,8 @@ def run(
         if given.help:
             out.write(parser.format_help())
             return 0
-        files, readers = _checked(given), readers_of(given.rpc)
-        networks = networks_of(given.networks)
+        files, before = _checked(given), _instant(given.before)
+        readers, networks = readers_of(given.rpc), networks_of(given.networks)
     except UsageError as error:
         err.write(f"{parser.format_usage()}{program}: {printable(str(error))}\n")
         return USAGE
@@ -74,8 +108,12 @@ def run(
         for reader in readers:
             connections.enter_context(closing(reader))
         try:
-            wanted = [_evidence_of(file) for file in files]
-            points = list_blocks(readers, networks, wanted, given.block)
+            if given.from_proofs:
+                stated = read_statements(given.from_proofs, Chains(networks, readers))
+                points = _told(stated, before, err)
+            else:
+                wanted = [_evidence_of(file) for file in files]
+                points = list_blocks(readers, networks, wanted, given.block)
             data = encode_checkpoints(points)
             if given.out is None:
                 out.write(data.decode("ascii"))
@@ -95,7 +133,22 @@ def _checked(given: argparse.Namespace) -> tuple[Path, ...]:
         raise UsageError("name the address of a node: --rpc URL")
     if any(number < 0 for number in given.block):
         raise UsageError("--block: a number from 0")
+    if given.from_proofs and (given.files or given.block):
+        raise UsageError("--from-proofs: without other files and without --block")
+    if given.before is not None and not given.from_proofs:
+        raise UsageError("--before: only with --from-proofs")
+    existing(given.from_proofs)
     return existing(given.files)
+
+
+def _instant(text: str | None) -> int | None:
+    """The seconds of an option's time. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        return int(parse_time(text).timestamp())
+    except MalformedError as error:
+        raise UsageError(f"--before: {error}") from error
 
 
 def _evidence_of(file: Path) -> Checkpoint:
@@ -106,6 +159,53 @@ def _evidence_of(file: Path) -> Checkpoint:
         raise MalformedError(f"{file}: it carries no evidence")
     block = evidence.block
     return Checkpoint(held.proof.home.chain_id, block.hash, block.number)
+
+
+def read_statements(
+    files: Sequence[Path], chains: Chains
+) -> Mapping[Statement, Sequence[Path]]:
+    """
+    What these files of checkpoint proofs state, each statement confirmed by its chain.
+
+    Answers for each the files that make it. Raises MalformedError and ProofError for a file
+    that does not hold, or contradicts another, and ChainUnavailable.
+    """
+    found: dict[Statement, list[Path]] = {}
+    for file in files:
+        try:
+            for proof in parse_checkpoint_proofs(read_limited(file, MAX_PROOF_BYTES)):
+                for statement in chains.statements(proof):
+                    found.setdefault(statement, []).append(file)
+        except MalformedError as error:
+            raise MalformedError(f"{file}: {error}") from error
+        except ProofError as error:
+            raise ProofError(f"{file}: {error}") from error
+    check_agreement(statement.checkpoint for statement in found)
+    return found
+
+
+def _told(
+    stated: Mapping[Statement, Sequence[Path]], before: int | None, err: TextIO
+) -> tuple[Checkpoint, ...]:
+    """Tell since when each stands where, and give the checkpoints that are early enough."""
+    points: dict[BlockCheckpoint, None] = {}
+    for statement, files in sorted(stated.items()):
+        late = before is not None and statement.time >= before
+        each = statement.checkpoint
+        err.write(
+            f"{caip2(each.chain_id)} block {each.block_number} 0x{each.block_hash.hex()}:"
+            f" on {caip2(statement.chain_id)} since"
+            f" {encode_time(datetime.fromtimestamp(statement.time, UTC))}, block"
+            f" {statement.block_number}"
+            f" ({printable(', '.join(map(str, files)))})"
+            f"{', too late' if late else ''}\n"
+        )
+        if not late:
+            points[each] = None
+    err.write(_NOT_PROVED)
+    if not points:
+        raise ProofError("nothing was stated before that time")
+    return tuple(Checkpoint(p.chain_id, p.block_hash, p.block_number) for p in points)
 
 
 def list_blocks(
