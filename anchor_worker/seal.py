@@ -9,9 +9,9 @@ from uuid import uuid4
 from anchor_worker import tree
 from ledger.chain import acts
 from ledger.errors import Conflict
-from ledger.store import batches, chain_txs, credentials, leases
+from ledger.store import batches, chain_txs, credentials, leases, trees
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Batch, Chain, Lease, Member
+from ledger.store.records import Batch, Chain, Lease
 
 _log = logging.getLogger("anchor_worker.seal")
 
@@ -59,9 +59,8 @@ class Sealer:
             return None
 
         # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.
-        leaves = [leaf for _, leaf in waiting]
-        built = tree.build(leaves)
-        tree.check_tree(built, leaves)
+        built = tree.build_joined(waiting.leaves)
+        tree.check_tree(built, waiting.leaves)
         batch = Batch(
             id=uuid4(),
             chain_id=self._chain.chain_id,
@@ -69,19 +68,14 @@ class Sealer:
             tree_size=built.size,
             sealed_at=self._clock(),
         )
-        members = [
-            Member(credential_id, index, path)
-            for index, ((credential_id, _), path) in enumerate(
-                zip(waiting, built.paths(), strict=True)
-            )
-        ]
         act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
-        # Members, places, paths, root and the act that anchors it: all of it or nothing.
+        # Members, places, tree, root and the act that anchors it: all of it or nothing.
         with self._database.begin() as tx:
             self._renew(tx, lease)
             anchor = batches.seal(
-                tx, batch, members, to=act.to, data=act.data, gas=act.gas
+                tx, batch, waiting, to=act.to, data=act.data, gas=act.gas
             )
+            trees.keep(tx, batch, built.tiles())
             for other in self._others:
                 chain_txs.copy(
                     tx,

@@ -13,13 +13,12 @@ from ledger.core.credential import Achievement, SignedCredential
 from ledger.core.durable import DurableCredential
 from ledger.core.evidence import AnchorSlot, Evidence, build_evidence
 from ledger.core.issuer import IssuerProfile
-from ledger.core.merkle import InclusionProof
 from ledger.errors import NotFound, ProofError
 from ledger.services.addresses import Addresses
 from ledger.services.certificates import print_certificate
 from ledger.services.identity import issuer_record
 from ledger.services.organisations import Caller
-from ledger.store import achievements, batches, chains, credentials, evidence
+from ledger.store import achievements, batches, chains, credentials, evidence, trees
 from ledger.store.database import Transaction
 from ledger.store.records import Batch, CredentialRecord, IssuerRecord
 
@@ -160,7 +159,7 @@ def _carried(
 def _durable(
     tx: Transaction, caller: Caller, record: CredentialRecord, signed: SignedCredential
 ) -> DurableCredential | None:
-    if record.batch_id is None or record.leaf_index is None or record.path is None:
+    if record.batch_id is None:
         return None
     batch = batches.get(tx, record.batch_id)
     home = record.chain_id
@@ -174,10 +173,9 @@ def _durable(
     if not anchors or anchors[0].chain_id != home:
         return None
     issuer = issuer_record(tx, caller)
-    path = tuple(record.path[i : i + 32] for i in range(0, len(record.path), 32))
     durable = DurableCredential.from_parts(
         signed,
-        inclusion=InclusionProof(record.leaf_index, batch.tree_size, path),
+        inclusion=trees.proof(tx, batch, record),
         sealed_root=batch.sealed_root,
         issuer_profile=IssuerProfile.from_json(parse_object(issuer.profile)),
         anchors=tuple(anchors),

@@ -16,8 +16,8 @@ from ledger.chain.sender import read_signed
 from ledger.core.credential import SignedCredential
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
-from ledger.errors import MalformedError, NotFound, SettingError
-from ledger.store import batches, chain_txs, chains, credentials
+from ledger.errors import MalformedError, NotFound, ProofError, SettingError
+from ledger.store import batches, chain_txs, chains, credentials, trees
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
@@ -208,9 +208,11 @@ class _Examination:
 
     def _check_members(self, tx: Transaction, batch: Batch) -> None:
         count = 0
+        kept = self._kept_paths(tx, batch)
         for place, member in enumerate(credentials.members(tx, batch.id)):
             count += 1
-            problem = _leaf_problem(batch, place, member, contents=self._contents)
+            path = next(kept, None) if member.path is None else member.path
+            problem = _leaf_problem(batch, place, member, path, contents=self._contents)
             if problem is not None:
                 self._found.add("credential.leaf", member.id, problem)
         self._found.credentials += count
@@ -218,6 +220,15 @@ class _Examination:
             self._found.add(
                 "batch.size", batch.id, f"{count} members, a tree of {batch.tree_size}"
             )
+
+    def _kept_paths(self, tx: Transaction, batch: Batch) -> Iterator[bytes]:
+        """The paths that the stored tree has, as far as it is whole."""
+        try:
+            yield from trees.paths(tx, batch)
+        except NotFound:
+            return  # an early release stored a path beside each credential instead
+        except ProofError as error:
+            self._found.add("batch.tree", batch.id, str(error))
 
     # ---------------------------------------------------------------- the chain
 
@@ -297,14 +308,19 @@ def _problem_of(row: ChainTx, attempt: Attempt) -> str | None:
 
 
 def _leaf_problem(
-    batch: Batch, place: int, member: CredentialRecord, *, contents: bool
+    batch: Batch,
+    place: int,
+    member: CredentialRecord,
+    path: bytes | None,
+    *,
+    contents: bool,
 ) -> str | None:
     if member.leaf_index != place:
         return f"at place {member.leaf_index} instead of {place}"
-    if member.path is None:
+    if path is None:
         return "without a path"
     try:
-        proof = InclusionProof.from_bytes(place, batch.tree_size, member.path)
+        proof = InclusionProof.from_bytes(place, batch.tree_size, path)
         root = sealed_root(batch.tree_size, proof.root(member.leaf))
         # The content of a credential may have been erased; the leaf stays.
         if contents and member.data is not None:

@@ -3,8 +3,9 @@
 Not data of a tenant: a credential leads to its batch, never a batch to a credential.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -18,7 +19,6 @@ from ledger.store.records import (
     Batch,
     ChainTx,
     ChainTxKind,
-    Member,
     NewChainTx,
 )
 from ledger.store.tables import BatchAnchorRow, BatchRow, CredentialRow
@@ -29,20 +29,18 @@ _AT_ONCE = 1_000
 def seal(
     tx: Transaction,
     batch: Batch,
-    members: Sequence[Member],
+    members: Iterable[UUID],
     *,
     to: str,
     data: bytes,
     gas: int,
 ) -> ChainTx:
-    """Store a batch, give every member its place, and enqueue the anchor of its root.
+    """Store a batch, give its members the places 0, 1, 2... and enqueue the anchor of its root.
 
-    Raises Conflict if a member is not waiting on that chain any more. Whether the paths
-    lead to the root is for the caller to check; that the places are 0..n-1 is checked.
+    The leaves behind those of its members, if there are any, are not credentials. The tree
+    itself is kept by `trees.keep`, in the same transaction. A few members are in memory at a
+    time. Raises Conflict if a member is not waiting on that chain any more.
     """
-    places = sorted(member.leaf_index for member in members)
-    if places != list(range(batch.tree_size)):
-        raise ValueError("the members of a batch do not fill its tree")
     tx.change(insert(BatchRow).values(asdict(batch)))
     place = (
         update(CredentialRow)
@@ -51,26 +49,23 @@ def seal(
             col(CredentialRow.chain_id) == batch.chain_id,
             col(CredentialRow.batch_id).is_(None),
         )
-        .values(
-            batch_id=batch.id, leaf_index=bindparam("place"), path=bindparam("proof")
-        )
+        .values(batch_id=batch.id, leaf_index=bindparam("place"))
     )
-    for start in range(0, len(members), _AT_ONCE):
-        tx.change(
-            place,
-            [
-                {"member": m.credential_id, "place": m.leaf_index, "proof": m.path}
-                for m in members[start : start + _AT_ONCE]
-            ],
-        )
+    count = 0
+    numbered = enumerate(members)
+    while some := list(islice(numbered, _AT_ONCE)):
+        tx.change(place, [{"member": id, "place": number} for number, id in some])
+        count += len(some)
+    if not 1 <= count <= batch.tree_size:
+        raise ValueError(f"{count} members in a tree of {batch.tree_size}")
     # Not the sum of row counts, which drivers do not promise for many values.
     placed = tx.scalar(
         select(func.count()).where(col(CredentialRow.batch_id) == batch.id)
     )
-    if placed != batch.tree_size:
+    if placed != count:
         raise Conflict(
-            f"{batch.tree_size - placed} of {batch.tree_size} credentials are not waiting"
-            " any more; seal again with those that are"
+            f"{count - placed} of {count} credentials are not waiting any more; seal again"
+            " with those that are"
         )
     events.sealed(tx, batch)
     anchor = NewChainTx(

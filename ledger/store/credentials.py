@@ -32,6 +32,7 @@ from ledger.store.records import (
     ChainTxState,
     CredentialRecord,
     CredentialState,
+    WaitingLeaves,
 )
 from ledger.store.tables import (
     STATUS_BLOCK,
@@ -400,19 +401,31 @@ def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:
         raise NotFound(_NO_CREDENTIAL)
 
 
-def waiting(tx: Transaction, chain_id: int, limit: int) -> Sequence[tuple[UUID, bytes]]:
+def waiting(tx: Transaction, chain_id: int, limit: int) -> WaitingLeaves:
     """Ids and leaves that can be sealed, oldest first, of all organisations.
 
     Only what is signed by a key that is final on chain: so an anchor, however early a
     stranger makes it, cannot fall before the key's window.
     """
+    found = WaitingLeaves()
+    order = (col(CredentialRow.issued_at), col(CredentialRow.id))
     query = (
-        select(col(CredentialRow.id), col(CredentialRow.leaf))
+        select(*order, col(CredentialRow.leaf))
         .where(sealable(chain_id))
-        .order_by(col(CredentialRow.issued_at), col(CredentialRow.id))
-        .limit(limit)
+        .order_by(*order)
     )
-    return [(row["id"], row["leaf"]) for row in tx.rows(query)]
+    behind = query
+    while len(found) < limit:
+        few = min(_AT_ONCE, limit - len(found))
+        rows = tx.rows(behind.limit(few))
+        for row in rows:
+            found.ids.extend(row["id"].bytes)
+            found.leaves.extend(row["leaf"])
+        if len(rows) < few:
+            break
+        last = rows[-1]["issued_at"], rows[-1]["id"]
+        behind = query.where(tuple_(*order) > tuple_(*last))
+    return found
 
 
 def oldest_waiting(tx: Transaction, chain_id: int) -> datetime | None:

@@ -4,7 +4,7 @@ The database refuses an illegal record (CHECK and UNIQUE, ``ledger.store.tables`
 these classes only carry. Personal data and ciphertext are kept out of every ``repr``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -167,8 +167,9 @@ class AwardKey:
 class CredentialRecord:
     """A signed credential: ``data`` is the exact bytes that were signed.
 
-    After erasure ``data``, ``recipient_email`` and ``recipient_name`` are None; leaf,
-    place in the tree and path stay. ``path`` is the inclusion path, 32 bytes a node.
+    After erasure ``data``, ``recipient_email`` and ``recipient_name`` are None; leaf and
+    place in the tree stay. ``path`` is the inclusion path, 32 bytes a node, where the tree is
+    not stored; `ledger.store.trees` knows the way for both.
     """
 
     id: UUID
@@ -203,12 +204,22 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A credential's place in a batch."""
+class WaitingLeaves:
+    """Credentials that can be sealed, oldest first: 48 bytes each, for there may be millions.
 
-    credential_id: UUID
-    leaf_index: int
-    path: bytes
+    ``ids`` are joined, 16 bytes each, as are ``leaves``, 32 bytes each.
+    """
+
+    ids: bytearray = field(default_factory=bytearray, repr=False)
+    leaves: bytearray = field(default_factory=bytearray, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids) // 16
+
+    def __iter__(self) -> Iterator[UUID]:
+        """Their ids."""
+        for at in range(0, len(self.ids), 16):
+            yield UUID(bytes=bytes(self.ids[at : at + 16]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, UTCDateTime
 
 from ledger.core.short_code import LENGTH as CODE_LENGTH
+from ledger.core.tiles import TILE_HEIGHT
 from ledger.store.event_records import EventKind
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole, Obstacle
 
@@ -243,6 +244,26 @@ class BatchAnchorRow(_Row, table=True):
     time: int = Field(sa_type=BigInteger)
 
 
+class TreeTileRow(_Row, table=True):
+    """A small subtree of a batch's tree, as ledger/core/tiles.py cuts it."""
+
+    __tablename__ = "tree_tile"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(f"height >= 0 AND height % {TILE_HEIGHT} = 0", name="height"),
+        CheckConstraint("number >= 0", name="number"),
+        CheckConstraint(
+            f"length(nodes) BETWEEN 32 AND {(2 << TILE_HEIGHT) * 32 - 64}"
+            " AND length(nodes) % 32 = 0",
+            name="nodes_size",
+        ),
+    )
+
+    batch_id: UUID = Field(primary_key=True, foreign_key="batch.id")
+    height: int = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    nodes: bytes = Field(sa_type=LargeBinary)
+
+
 class EvidenceHeaderRow(_Row, table=True):
     """The block at which the registries are proved for a batch; only of what is final."""
 
@@ -373,7 +394,7 @@ class CredentialRow(_Row, table=True):
         ),
         CheckConstraint(
             "(batch_id IS NULL) = (leaf_index IS NULL)"
-            " AND (batch_id IS NULL) = (path IS NULL)",
+            " AND (batch_id IS NOT NULL OR path IS NULL)",
             name="whole_place",
         ),
         CheckConstraint("leaf_index >= 0", name="leaf_index"),
@@ -419,6 +440,7 @@ class CredentialRow(_Row, table=True):
     status_index: int = Field(sa_type=BigInteger)
     batch_id: UUID | None = Field(foreign_key="batch.id")
     leaf_index: int | None = Field(sa_type=BigInteger)
+    # Only where the tree itself is not stored: sealed by another ledger or an early release.
     path: bytes | None = Field(sa_type=LargeBinary)
     withdrawn_at: dt.datetime | None = Field(sa_type=UTCDateTime)
     withdrawal_reason: str | None = Field(sa_type=Text)

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     leaves = [leaf_hash(number.to_bytes(8, "big")) for number in range(options.leaves)]
     wrong = differences(leaves)
-    check_tree(build(leaves), leaves)
+    check_tree(build(leaves), b"".join(leaves))
     timings = interleave(
         {"ours": lambda: ours(leaves), "library": lambda: library(leaves)},
         options.rounds,

@@ -137,7 +137,7 @@ def seal(url: str, _: int) -> list[int]:
             with database.read() as tx:
                 waiting = credentials.waiting(tx, CHAIN_ID, 5)
                 (school,) = organisations.all(tx)
-                records = [credentials.get(tx, school.id, name) for name, _ in waiting]
+                records = [credentials.get(tx, school.id, name) for name in waiting]
             if not waiting:
                 return sizes
             batch, members = batch_of(records)

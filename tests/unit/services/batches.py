@@ -2,10 +2,10 @@
 
 from uuid import uuid4
 
-from anchor_worker.tree import build
+from anchor_worker.tree import build_joined
 from ledger.core.registries import ANCHOR_REGISTRY
-from ledger.store import batches, credentials
-from ledger.store.records import Anchored, Batch, Member
+from ledger.store import batches, credentials, trees
+from ledger.store.records import Anchored, Batch
 from tests.unit.services.conftest import CHAIN, NOW, School
 
 ANCHORED = Anchored(CHAIN.chain_id, ANCHOR_REGISTRY, 12, 1_764_000_000)
@@ -15,7 +15,7 @@ def seal(school: School) -> Batch:
     """Seal all that waits."""
     with school.database.begin() as tx:
         waiting = credentials.waiting(tx, CHAIN.chain_id, 1000)
-        tree = build([leaf for _, leaf in waiting])
+        tree = build_joined(waiting.leaves)
         batch = Batch(
             id=uuid4(),
             chain_id=CHAIN.chain_id,
@@ -23,13 +23,8 @@ def seal(school: School) -> Batch:
             tree_size=tree.size,
             sealed_at=NOW,
         )
-        members = [
-            Member(credential_id, index, path)
-            for index, ((credential_id, _), path) in enumerate(
-                zip(waiting, tree.paths(), strict=True)
-            )
-        ]
-        batches.seal(tx, batch, members, to=ANCHOR_REGISTRY, data=b"\x01", gas=1)
+        batches.seal(tx, batch, waiting, to=ANCHOR_REGISTRY, data=b"\x01", gas=1)
+        trees.keep(tx, batch, tree.tiles())
     return batch
 
 

@@ -18,7 +18,6 @@ from ledger.store.records import (
     IssuerKey,
     IssuerKeyRole,
     IssuerRecord,
-    Member,
     NewChainTx,
     Organisation,
 )
@@ -106,13 +105,11 @@ def issue(tx: Transaction, school: Organisation, count: int) -> list[CredentialR
     return records
 
 
-def batch_of(records: list[CredentialRecord]) -> tuple[Batch, list[Member]]:
-    """A batch of these credentials. Its root and paths are made up."""
+def batch_of(records: list[CredentialRecord]) -> tuple[Batch, list[UUID]]:
+    """A batch of these credentials and its members. Its root is made up, its tree not kept."""
     root = digest("root", *(r.leaf for r in records))
     batch = Batch(uuid4(), CHAIN_ID, root, len(records), NOW)
-    paths = [digest("path", n) for n in range(len(records))]
-    members = [Member(r.id, n, paths[n]) for n, r in enumerate(records)]
-    return batch, members
+    return batch, [r.id for r in records]
 
 
 def new_chain_tx(

@@ -1,5 +1,6 @@
+from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,7 +14,6 @@ from ledger.store.records import (
     ChainTxKind,
     ChainTxState,
     CredentialRecord,
-    Member,
     Organisation,
 )
 from tests.unit.store.samples import (
@@ -40,7 +40,7 @@ def issued(database: Database, school: Organisation) -> list[CredentialRecord]:
         return issue(tx, school, 3)
 
 
-def seal(database: Database, batch: Batch, members: list[Member]) -> ChainTx:
+def seal(database: Database, batch: Batch, members: Sequence[UUID]) -> ChainTx:
     with database.begin() as tx:
         return batches.seal(
             tx, batch, members, to=REGISTRY, data=batch.sealed_root, gas=60_000
@@ -55,10 +55,10 @@ def test_sealing_gives_every_member_its_place(
 
     with database.read() as tx:
         assert batch == batches.get(tx, batch.id)
-        assert credentials.waiting(tx, CHAIN_ID, 9) == []
+        assert len(credentials.waiting(tx, CHAIN_ID, 9)) == 0
         expected = [
-            replace(r, batch_id=batch.id, leaf_index=m.leaf_index, path=m.path)
-            for r, m in zip(issued, members, strict=True)
+            replace(record, batch_id=batch.id, leaf_index=place)
+            for place, record in enumerate(issued)
         ]
         assert expected == list(credentials.members(tx, batch.id))
 
@@ -78,15 +78,16 @@ def test_sealing_asks_for_the_anchor(
         assert [anchor] == chain_txs.about(tx, str(batch.id))
 
 
-def test_tree_of_one_has_an_empty_path(
+def test_leaves_behind_the_members_are_no_credentials(
     database: Database, issued: list[CredentialRecord]
 ) -> None:
-    batch, _ = batch_of(issued[:1])
-    seal(database, batch, [Member(issued[0].id, 0, b"")])
+    batch, members = batch_of(issued)
+    seal(database, replace(batch, tree_size=5), members[::-1])
 
     with database.read() as tx:
-        (member,) = credentials.members(tx, batch.id)
-    assert member.path == b""
+        assert batches.get(tx, batch.id).tree_size == 5
+        found = [(m.id, m.leaf_index) for m in credentials.members(tx, batch.id)]
+    assert found == [(issued[2].id, 0), (issued[1].id, 1), (issued[0].id, 2)]
 
 
 def test_member_of_another_batch_is_refused_and_nothing_stands(
@@ -110,26 +111,20 @@ def test_stranger_and_member_of_another_chain_are_refused(
 ) -> None:
     batch, members = batch_of(issued)
     with pytest.raises(Conflict, match="1 of 3"):
-        seal(
-            database,
-            batch,
-            [replace(members[0], credential_id=uuid4()), *members[1:]],
-        )
+        seal(database, batch, [uuid4(), *members[1:]])
     with pytest.raises(Conflict, match="3 of 3"):
         seal(database, replace(batch, chain_id=1), members)
 
 
-def test_members_must_fill_the_tree(
+def test_members_must_have_room_in_the_tree_and_be_there(
     database: Database, issued: list[CredentialRecord]
 ) -> None:
     batch, members = batch_of(issued)
-    for wrong in (
-        members[:2],
-        [*members[:2], replace(members[2], leaf_index=1)],
-        [*members[:2], replace(members[2], leaf_index=3)],
-    ):
-        with pytest.raises(ValueError, match="fill its tree"):
+    for wrong in ([], [*members, uuid4()]):
+        with pytest.raises(ValueError, match="members in a tree of 3"):
             seal(database, batch, wrong)
+    with pytest.raises(Conflict, match="1 of 3"):
+        seal(database, batch, [*members[:2], members[0]])
 
 
 def test_root_is_sealed_once(

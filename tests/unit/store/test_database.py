@@ -5,25 +5,32 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from sqlalchemy import delete, func, insert, literal, select, text, update
+from sqlmodel import UTCDateTime
 
+from ledger.core.merkle import node_hash, sealed_root
 from ledger.core.short_code import ShortCode
 from ledger.errors import Conflict, LedgerError, NotFound, SettingError, StoreError
 from ledger.store import (
+    batches,
     chain_txs,
     chains,
     credentials,
     database as store_database,
     issuers,
     organisations,
+    trees,
 )
-from ledger.store.database import Database, Transaction, migrations
+from ledger.store.database import Database, Transaction, _parse, migrations
 from ledger.store.records import Chain
 from ledger.store.tables import OrganisationRow
 from tests.unit.store.samples import (
@@ -394,8 +401,12 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         command.check(migrations(tx.connection))
 
 
+#: Back to before 0009; that a place needs no path does no harm.
+WITHOUT_TREES = ("DROP TABLE tree_tile",)
+
 #: Back to before 0008; that a lease may be of no chain does no harm.
 WITHOUT_EVENTS = (
+    *WITHOUT_TREES,
     "DROP TABLE event",
     "DROP TABLE event_audience",
     "DROP TABLE event_feed",
@@ -496,6 +507,138 @@ def test_upgrade_gives_codes_to_the_credentials_that_are_there(
     with closing(Database.upgrade(database_url)) as database, database.read() as tx:
         for record in records:
             assert credentials.of_code(tx, ShortCode.of(record.id)) == record
+
+
+#: A database of the release before 0009: two credentials sealed with their paths, one waiting.
+WITH_PATHS: tuple[tuple[str, tuple[dict[str, object], ...]], ...] = (
+    (
+        "organisation",
+        ({"id": UUID(int=1), "code": "r", "name": "R", "created_at": NOW},),
+    ),
+    (
+        "issuer_key",
+        (
+            {
+                "organisation_id": UUID(int=1),
+                "key_id": b"k" * 32,
+                "role": "signing",
+                "public": "z",
+                "created_at": NOW,
+            },
+        ),
+    ),
+    (
+        "achievement",
+        (
+            {
+                "organisation_id": UUID(int=1),
+                "code": "git-1",
+                "version": "1",
+                "ordinal": 1,
+                "source": b"{}",
+                "created_at": NOW,
+            },
+        ),
+    ),
+    (
+        "batch",
+        (
+            {
+                "id": UUID(int=2),
+                "chain_id": 1,
+                "sealed_root": sealed_root(2, node_hash(b"0" * 32, b"1" * 32)),
+                "tree_size": 2,
+                "sealed_at": NOW,
+            },
+        ),
+    ),
+    (
+        "credential",
+        tuple(
+            {
+                "id": UUID(int=10 + n),
+                "organisation_id": UUID(int=1),
+                "chain_id": 1,
+                "achievement_code": "git-1",
+                "achievement_version": "1",
+                "recipient_email": f"{n}@example.org",
+                "awarded_on": NOW.date(),
+                "issued_at": NOW,
+                "data": b"{}",
+                "leaf": b"%d" % n * 32,
+                "key_id": b"k" * 32,
+                "status_index": n,
+                "batch_id": None if path is None else UUID(int=2),
+                "leaf_index": None if path is None else n,
+                "path": path,
+            }
+            for n, path in enumerate((b"1" * 32, b"0" * 32, None))
+        ),
+    ),
+    ("credential_code", ({"credential_id": UUID(int=10), "code": "1DDZBJADDH4X"},)),
+)
+_TYPES: dict[type, sa.types.TypeEngine[Any]] = {
+    UUID: sa.Uuid(),
+    datetime: UTCDateTime(),
+    date: sa.Date(),
+    bytes: sa.LargeBinary(),
+}
+
+
+def release_before_trees(url: str) -> None:
+    engine = sa.create_engine(_parse(url))
+    with closing(engine.connect()) as connection, connection.begin():
+        command.upgrade(migrations(connection), "0008")
+        for name, rows in WITH_PATHS:
+            columns = [
+                sa.column(key, _TYPES.get(type(value)))
+                for key, value in rows[0].items()
+            ]
+            connection.execute(sa.insert(sa.table(name, *columns)), list(rows))
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def test_upgrade_to_trees_keeps_the_paths_that_are_there(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """SQLite makes the table of credentials anew: rows, rules, indexes and references survive."""
+    url = f"sqlite:///{tmp_path / 'older.db'}"
+    if kind == "postgres":
+        url = request.getfixturevalue("empty_postgres_url")
+    release_before_trees(url)
+
+    with closing(Database.upgrade(url)) as database:
+        with database.read() as tx:
+            batch = batches.get(tx, UUID(int=2))
+            members = list(credentials.members(tx, batch.id))
+            assert [(m.id, m.leaf_index) for m in members] == [
+                (UUID(int=10), 0),
+                (UUID(int=11), 1),
+            ]
+            for member in members:
+                proof = trees.proof(tx, batch, member)
+                assert proof.sealed_root(member.leaf) == batch.sealed_root
+            with pytest.raises(NotFound):
+                list(trees.paths(tx, batch))
+            waits = credentials.get(tx, UUID(int=1), UUID(int=12))
+            assert waits.batch_id is None
+        # Only a path without a place is refused now.
+        with database.begin() as tx:
+            tx.change(text("UPDATE credential SET path = NULL"))
+        for broken in (
+            "UPDATE credential SET path = leaf WHERE batch_id IS NULL",
+            "UPDATE credential SET leaf_index = 2 WHERE batch_id IS NULL",
+            "UPDATE credential SET leaf = 'short'",
+            "UPDATE credential SET status_index = 0",
+            "DELETE FROM credential",
+        ):
+            with pytest.raises(Conflict), database.begin() as tx:
+                tx.change(text(broken))
+        with database.begin() as tx:
+            command.check(migrations(tx.connection))
 
 
 @pytest.mark.parametrize(

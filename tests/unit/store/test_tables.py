@@ -46,6 +46,7 @@ from ledger.store.tables import (
     StandstillRow,
     StatusBlockRow,
     StoredAnswerRow,
+    TreeTileRow,
     metadata,
 )
 from tests.unit.store.samples import NOW, Undo
@@ -110,6 +111,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "block_number": 0,
         "time": 1,
     },
+    TreeTileRow: {"batch_id": ID, "height": 0, "number": 0, "nodes": A},
     EvidenceHeaderRow: {
         "batch_id": ID,
         "chain_id": 1,
@@ -291,6 +293,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     AchievementRow: {"version": "2", "ordinal": 2},
     BatchRow: {"id": OTHER_ID, "sealed_root": B},
     BatchAnchorRow: {"chain_id": 2},
+    TreeTileRow: {"number": 1},
     EvidenceHeaderRow: {"chain_id": 3},
     EvidenceSlotRow: {"slot": b""},
     EvidenceAccreditorRow: {"accreditor": B},
@@ -365,6 +368,13 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("ck_batch_anchor_registry_address_size", BatchAnchorRow, {"registry_address": ""}),
     ("ck_batch_anchor_block_number", BatchAnchorRow, {"block_number": -1}),
     ("ck_batch_anchor_time", BatchAnchorRow, {"time": 0}),
+    ("pk_tree_tile", TreeTileRow, {"number": 0}),
+    ("ck_tree_tile_height", TreeTileRow, {"height": 4}),
+    ("ck_tree_tile_height", TreeTileRow, {"height": -8}),
+    ("ck_tree_tile_number", TreeTileRow, {"number": -1}),
+    ("ck_tree_tile_nodes_size", TreeTileRow, {"nodes": b""}),
+    ("ck_tree_tile_nodes_size", TreeTileRow, {"nodes": LONG}),
+    ("ck_tree_tile_nodes_size", TreeTileRow, {"nodes": bytes(16_352)}),
     ("pk_evidence_header", EvidenceHeaderRow, {"chain_id": 1}),
     ("ck_evidence_header_block_number", EvidenceHeaderRow, {"block_number": -1}),
     ("ck_evidence_header_header_length", EvidenceHeaderRow, {"header": b""}),
@@ -392,7 +402,7 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     (
         "uq_credential_batch_id_leaf_index",
         CredentialRow,
-        {"batch_id": ID, "leaf_index": 0, "path": b""},
+        {"batch_id": ID, "leaf_index": 0},
     ),
     ("ck_credential_leaf_size", CredentialRow, {"leaf": SHORT}),
     ("ck_credential_status_index", CredentialRow, {"status_index": -1}),
@@ -400,11 +410,10 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("ck_credential_whole_place", CredentialRow, {"batch_id": ID}),
     ("ck_credential_whole_place", CredentialRow, {"leaf_index": 1}),
     ("ck_credential_whole_place", CredentialRow, {"path": b""}),
-    ("ck_credential_whole_place", CredentialRow, {"batch_id": ID, "leaf_index": 1}),
     (
         "ck_credential_leaf_index",
         CredentialRow,
-        {"batch_id": ID, "leaf_index": -1, "path": b""},
+        {"batch_id": ID, "leaf_index": -1},
     ),
     (
         "ck_credential_path_size",
@@ -560,6 +569,7 @@ DANGLING: list[tuple[type[SQLModel], Row]] = [
     (EvidenceHeaderRow, {"chain_id": 9}),
     (EvidenceSlotRow, {"chain_id": 3}),
     (EvidenceAccreditorRow, {"chain_id": 3}),
+    (TreeTileRow, {"batch_id": OTHER_ORG}),
     (AttemptRow, {"chain_tx_id": OTHER_ORG}),
     (ChainTxCostRow, {"chain_tx_id": OTHER_ORG}),
     (EventAudienceRow, {"batch_id": OTHER_ORG}),

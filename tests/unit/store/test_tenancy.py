@@ -150,6 +150,10 @@ NOT_OF_A_TENANT = {
     "reports.figures": "counts and ages for the operator",
     "reports.oldest_in_batch": "an age for the operator",
     "reports.worker_report": "counts for the operator",
+    "trees.keep": "the worker",
+    "trees.path": "hashes name nobody",
+    "trees.paths": "hashes name nobody",
+    "trees.proof": "hashes name nobody",
 }
 
 
