@@ -211,7 +211,9 @@ class _Examination:
         kept = self._kept_paths(tx, batch)
         for place, member in enumerate(credentials.members(tx, batch.id)):
             count += 1
-            path = next(kept, None) if member.path is None else member.path
+            path = next(kept, None)
+            if member.path is not None:
+                path = member.path
             problem = _leaf_problem(batch, place, member, path, contents=self._contents)
             if problem is not None:
                 self._found.add("credential.leaf", member.id, problem)
@@ -327,7 +329,7 @@ def _leaf_problem(
             leaf = SignedCredential.from_bytes(member.data).leaf
             if leaf != member.leaf:
                 return "its leaf is not that of its bytes"
-    except MalformedError as error:
+    except (MalformedError, ProofError) as error:
         return str(error)
     return None if root == batch.sealed_root else "its path leads to another root"
 

@@ -101,8 +101,21 @@ BROKEN: dict[str, tuple[Break, str]] = {
         "batch.root",
     ),
     "another path": (
-        sql("UPDATE credential SET path = zeroblob(length(path))"),
+        sql("UPDATE credential SET path = zeroblob(64)"),
         "credential.leaf",
+    ),
+    "a path too long": (
+        sql("UPDATE credential SET path = zeroblob(96)"),
+        "credential.leaf",
+    ),
+    "another tree": (
+        sql("UPDATE tree_tile SET nodes = zeroblob(length(nodes))"),
+        "credential.leaf",
+    ),
+    "no tree": (sql("DELETE FROM tree_tile"), "credential.leaf"),
+    "a tree that is not whole": (
+        sql("UPDATE tree_tile SET nodes = zeroblob(32)"),
+        "batch.tree",
     ),
     "a path too short": (
         sql("UPDATE credential SET path = x'00'"),
