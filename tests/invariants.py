@@ -60,12 +60,14 @@ def _check_mined(rows: list[ChainTx], mined: list[Mined]) -> None:
             assert calls[row.to, row.data] == 1, f"{row.id} is final and not mined"
 
 
-def check_at_rest(database: Database, diagnosis: Diagnosis, issued: int) -> None:
+def check_at_rest(
+    database: Database, diagnosis: Diagnosis, issued: int, *, chain_id: int = 31337
+) -> None:
     """At rest nothing waits, nothing failed, and every credential is in a batch."""
     assert diagnosis.credentials == issued, "a credential is in no batch"
     with database.read() as tx:
         states = {
             row.state
-            for row in chain_txs.in_state(tx, 31337, tuple(ChainTxState), 1_000_000)
+            for row in chain_txs.in_state(tx, chain_id, tuple(ChainTxState), 1_000_000)
         }
     assert states <= {ChainTxState.FINAL}, states

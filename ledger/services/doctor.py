@@ -86,10 +86,11 @@ def examine(
         diagnosis.add("database.damaged", database.name, str(error))
     with database.read() as tx:
         known = chains.all(tx)
+    seen: set[UUID] = set()
     for chain in known:
         ours = node if node is not None and _is_of(chain, node, diagnosis) else None
         _Examination(
-            database, chain, ours, diagnosis, max_fee, contents, progress
+            database, chain, ours, diagnosis, max_fee, contents, progress, seen
         ).run()
     return diagnosis
 
@@ -123,6 +124,7 @@ class _Examination:
         max_fee: int | None,
         contents: bool,
         progress: Callable[[int, int], None],
+        seen: set[UUID],
     ) -> None:
         self._database = database
         self._chain = chain
@@ -131,6 +133,8 @@ class _Examination:
         self._max_fee = max_fee
         self._contents = contents
         self._progress = progress
+        #: Batches whose leaves were proved already: a batch is anchored on several chains.
+        self._seen = seen
 
     def run(self) -> None:
         with self._database.read() as tx:
@@ -193,10 +197,12 @@ class _Examination:
             except NotFound:
                 self._found.add("batch.missing", row.subject, "its anchor is there")
                 return
-            self._found.batches += 1
             if row.data[4:] != batch.sealed_root:
                 self._found.add("batch.root", batch.id, "its anchor is of another root")
-            self._check_members(tx, batch)
+            if batch.id not in self._seen:
+                self._seen.add(batch.id)
+                self._found.batches += 1
+                self._check_members(tx, batch)
             anchored = batches.anchors(tx, batch.id)
         here = [a for a in anchored if a.chain_id == self._chain.chain_id]
         if bool(here) != (row.state is ChainTxState.FINAL):

@@ -1,7 +1,7 @@
 """A school, a chain in memory, and workers that can be broken at every write."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
+from anchor_worker.spread import Spreader
 from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain import acts
 from ledger.chain.accounts import address_of
@@ -54,9 +55,16 @@ class Killed(BaseException):
 class WitnessChain(MemoryChain):
     """Notes bytes that arrive and are not in the database (invariant I3)."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__()
+    def __init__(self, database: Database, chain_id: int) -> None:
+        super().__init__(
+            chain_id=chain_id, seed=b"" if chain_id == CHAIN_ID else b"other"
+        )
         self._database = database
+        self.chain_id_ = chain_id
+        self.codes = {
+            ANCHOR_REGISTRY: deployed_code("AnchorRegistry"),
+            ISSUER_REGISTRY: deployed_code("IssuerRegistry"),
+        }
         self.unknown_sends: list[bytes] = []
         #: Kill the sender "before" or "after" its next send.
         self.kill = ""
@@ -65,7 +73,7 @@ class WitnessChain(MemoryChain):
         with self._database.read() as tx:
             known = {
                 attempt.hash
-                for row in chain_txs.in_state(tx, CHAIN_ID, EVERY_STATE, 10_000)
+                for row in chain_txs.in_state(tx, self.chain_id_, EVERY_STATE, 10_000)
                 for attempt in chain_txs.attempts(tx, row.id)
             }
         if keccak256(raw) not in known:
@@ -117,21 +125,13 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class World:
-    """One school and one chain; as many workers as a test wants."""
+class Side:
+    """A chain, how the database knows it, and the sender's signer for it."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = BrokenDatabase(
-            database.name, database._writer, database._reader
-        )
-        self.chain = WitnessChain(database)
-        self.chain.codes = {
-            ANCHOR_REGISTRY: deployed_code("AnchorRegistry"),
-            ISSUER_REGISTRY: deployed_code("IssuerRegistry"),
-        }
-        self.clock = Clock()
+    def __init__(self, database: Database, chain_id: int) -> None:
+        self.chain = WitnessChain(database, chain_id)
         self.record = Chain(
-            CHAIN_ID,
+            chain_id,
             self.chain.genesis_hash(),
             ANCHOR_REGISTRY,
             ISSUER_REGISTRY,
@@ -140,13 +140,28 @@ class World:
         self.signer: Signer = KeystoreSigner(
             SENDER_KEY,
             SigningRules(
-                CHAIN_ID, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), MAX_FEE
+                chain_id, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), MAX_FEE
             ),
         )
+
+
+class World:
+    """One school, its home chain and perhaps others; as many workers as a test wants."""
+
+    def __init__(self, database: Database, *, others: Sequence[int] = ()) -> None:
+        self.database = BrokenDatabase(
+            database.name, database._writer, database._reader
+        )
+        home = Side(database, CHAIN_ID)
+        self.chain, self.record, self.signer = home.chain, home.record, home.signer
+        self.others = [Side(database, chain_id) for chain_id in others]
+        self.clock = Clock()
         self.issued = 0
         self.accreditors: list[bytes] = []
         with database.begin() as tx:
             chains.record_home(tx, self.record)
+            for other in self.others:
+                chains.record(tx, other.record)
             self.school: Organisation = samples.add_school(tx)
 
     def issue(self, count: int) -> None:
@@ -242,6 +257,7 @@ class World:
                     limits,
                     lease_seconds=60,
                     clock=self.clock,
+                    others=[other.record for other in self.others],
                 ),
                 Submitter(
                     self.database,
@@ -264,21 +280,61 @@ class World:
             observe=observe,
         )
 
+    def other_worker(
+        self,
+        side: Side,
+        owner: str = "other",
+        *,
+        rhythm: Rhythm = ONCE,
+        nodes: list[ChainNode] | None = None,
+        settled: Callable[[], bool] = lambda: True,
+    ) -> Worker:
+        """The loop of a chain that is not the home."""
+        record, chain_id = side.record, side.record.chain_id
+        return Worker(
+            self.database,
+            record,
+            NodePool(
+                nodes or [side.chain],
+                chain_id=chain_id,
+                genesis_hash=record.genesis_hash,
+                clock=self.clock,
+            ),
+            Steps(
+                Confirmer(self.database, chain_id, SENDER, clock=self.clock),
+                Spreader(self.database, record, clock=self.clock),
+                Submitter(
+                    self.database,
+                    chain_id,
+                    side.signer,
+                    policy=POLICY,
+                    clock=self.clock,
+                ),
+                Prover(self.database, record, clock=self.clock),
+            ),
+            sender=SENDER,
+            owner=owner,
+            rhythm=rhythm,
+            clock=self.clock,
+            settled=settled,
+        )
+
     def rounds(self, worker: Worker, count: int = 1, *, mine: int = 1) -> None:
         """So many rounds; blocks and seconds pass after each."""
         for _ in range(count):
             worker.round()
-            self.chain.mine(mine)
+            for chain in (self.chain, *(other.chain for other in self.others)):
+                chain.mine(mine)
             self.clock.sleep(12)
 
-    def rows(self, *states: ChainTxState) -> list[ChainTx]:
-        """Chain transactions in these states, or all."""
+    def rows(self, *states: ChainTxState, chain_id: int = CHAIN_ID) -> list[ChainTx]:
+        """Chain transactions of a chain in these states, or all."""
         with self.database.read() as tx:
-            return list(chain_txs.in_state(tx, CHAIN_ID, states or EVERY_STATE, 10_000))
+            return list(chain_txs.in_state(tx, chain_id, states or EVERY_STATE, 10_000))
 
-    def states(self) -> list[ChainTxState]:
+    def states(self, chain_id: int = CHAIN_ID) -> list[ChainTxState]:
         """The state of each chain transaction, in order."""
-        return [row.state for row in self.rows()]
+        return [row.state for row in self.rows(chain_id=chain_id)]
 
     def attempts(self, row: ChainTx) -> list[Attempt]:
         """The signed bytes of a row, the cheapest first."""
@@ -286,27 +342,33 @@ class World:
             return list(chain_txs.attempts(tx, row.id))
 
     def check(self, *, at_rest: bool = True) -> None:
-        """Every invariant, read from scratch out of the database and the chain."""
-        assert self.chain.unknown_sends == []
-        broken, self.chain.broken_reads = self.chain.broken_reads, 0
+        """Every invariant, read from scratch out of the database and the chains."""
+        for chain in (self.chain, *(other.chain for other in self.others)):
+            self._check(chain, at_rest=at_rest)
+        if at_rest and self.chain.proven_blocks:
+            with self.database.read() as tx:
+                assert not evidence.unproved(tx, CHAIN_ID, 9), "without evidence"
+
+    def _check(self, chain: WitnessChain, *, at_rest: bool) -> None:
+        assert chain.unknown_sends == []
+        broken, chain.broken_reads = chain.broken_reads, 0
         diagnosis = check_invariants(
             self.database,
-            self.chain,
+            chain,
             [
                 Mined(nonce, to, data, succeeded)
-                for who, nonce, to, data, succeeded in self.chain.canonical()
+                for who, nonce, to, data, succeeded in chain.canonical()
                 if who == SENDER
             ],
-            chain_id=CHAIN_ID,
+            chain_id=chain.chain_id_,
             sender=SENDER,
             max_fee=MAX_FEE,
         )
-        self.chain.broken_reads = broken
+        chain.broken_reads = broken
         if at_rest:
-            check_at_rest(self.database, diagnosis, self.issued)
-            if self.chain.proven_blocks:
-                with self.database.read() as tx:
-                    assert not evidence.unproved(tx, CHAIN_ID, 9), "without evidence"
+            check_at_rest(
+                self.database, diagnosis, self.issued, chain_id=chain.chain_id_
+            )
 
 
 def alarms(caplog_records: list[logging.LogRecord]) -> list[str]:

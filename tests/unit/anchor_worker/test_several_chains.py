@@ -1,0 +1,200 @@
+"""One row and one state machine for each batch and chain; a chain that is away holds up nobody."""
+
+import threading
+from uuid import UUID
+
+import pytest
+
+from anchor_worker import spread
+from anchor_worker.loop import Ending, Rhythm
+from ledger.errors import ChainUnavailable, Conflict
+from ledger.store import batches, chains, leases
+from ledger.store.database import Database
+from ledger.store.records import ChainTxState
+from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, Side, World
+
+S = ChainTxState
+OTHER = 10
+
+
+@pytest.fixture
+def world(sqlite_database: Database) -> World:
+    return World(sqlite_database, others=[OTHER])
+
+
+def anchors(world: World) -> list[list[int]]:
+    """On which chains each batch is final, the oldest batch first."""
+    with world.database.read() as tx:
+        found = [batches.anchors(tx, UUID(row.subject)) for row in world.rows()]
+    return [[anchor.chain_id for anchor in each] for each in found]
+
+
+def test_a_batch_is_final_on_each_chain_by_itself(world: World) -> None:
+    (other,) = world.others
+    home, there = world.worker(), world.other_worker(other)
+    world.issue(4)
+    home.round()
+    assert (world.states(), world.states(OTHER)) == ([S.SENT], [S.SEALED])
+
+    world.rounds(home, 5)
+    assert anchors(world) == [[CHAIN_ID]]
+    assert world.states(OTHER) == [S.SEALED]
+    world.rounds(there, 5)
+    assert anchors(world) == [[OTHER, CHAIN_ID]]
+    world.check()
+    home_row, there_row = world.rows()[0], world.rows(chain_id=OTHER)[0]
+    assert (home_row.nonce, there_row.nonce) == (0, 0)
+    assert home_row.subject == there_row.subject
+
+
+def test_a_chain_that_is_away_for_days_holds_up_nobody_and_catches_up(
+    world: World,
+) -> None:
+    (other,) = world.others
+    home, there = world.worker(), world.other_worker(other)
+    other.chain.broken_reads = -1
+    for _ in range(5):
+        world.issue(4)
+        world.rounds(home, 5)
+        with pytest.raises(ChainUnavailable):
+            there.round()
+        world.clock.sleep(86_400)
+    assert anchors(world) == [[CHAIN_ID]] * 5
+
+    other.chain.broken_reads = 0
+    world.rounds(there, 8)
+    assert anchors(world) == [[OTHER, CHAIN_ID]] * 5
+    world.check()
+
+
+def test_sealing_and_other_chains_go_on_while_the_home_chain_is_away(
+    world: World,
+) -> None:
+    (other,) = world.others
+    home, there = world.worker(), world.other_worker(other)
+    world.chain.broken_reads = -1
+    world.issue(4)
+    with pytest.raises(ChainUnavailable):
+        home.round()
+    assert (world.states(), world.states(OTHER)) == ([S.SEALED], [S.SEALED])
+
+    world.rounds(there, 5)
+    assert anchors(world) == [[OTHER]]
+    world.chain.broken_reads = 0
+    world.rounds(home, 6)
+    assert anchors(world) == [[OTHER, CHAIN_ID]]
+    world.check()
+
+
+def test_a_worker_without_a_node_leaves_its_lease_to_a_standby(world: World) -> None:
+    world.issue(4)
+    world.chain.broken_reads = 1
+    with pytest.raises(ChainUnavailable):
+        world.worker("without a node").round()
+
+    world.rounds(world.worker("standby"), 6)
+    world.check(at_rest=False)
+    assert world.states() == [S.FINAL]
+
+
+def test_a_chain_that_is_added_later_gets_the_older_batches_too(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread, "ANCHORS_AT_ONCE", 2)
+    alone = World(sqlite_database)
+    home = alone.worker()
+    for _ in range(5):
+        alone.issue(4)
+        alone.rounds(home, 6)
+    world = alone
+    other = Side(sqlite_database, OTHER)
+    world.others = [other]
+    with world.database.begin() as tx:
+        chains.record(tx, other.record)
+    there = world.other_worker(other)
+
+    there.round()
+    assert len(world.rows(chain_id=OTHER)) == 2
+    world.rounds(there, 10)
+    assert anchors(world) == [[OTHER, CHAIN_ID]] * 5
+    subjects = [row.subject for row in world.rows()]
+    assert [row.subject for row in world.rows(chain_id=OTHER)] == subjects
+    world.check()
+
+
+def test_what_is_missing_is_looked_for_now_and_then(world: World) -> None:
+    (other,) = world.others
+    there = world.other_worker(other)
+    there.round()
+    world.others = []  # a worker elsewhere, with older settings
+    world.issue(4)
+    world.worker("elsewhere").round()
+    world.others = [other]
+
+    there.round()
+    assert world.rows(chain_id=OTHER) == []
+    world.clock.sleep(spread.PAUSE.total_seconds())
+    there.round()
+    assert len(world.rows(chain_id=OTHER)) == 1
+
+
+def test_nothing_is_asked_for_without_the_lease(world: World) -> None:
+    world.issue(4)
+    others, world.others = world.others, []
+    world.worker().round()
+    world.others = others
+    spreader = spread.Spreader(world.database, others[0].record, clock=world.clock)
+    with world.database.begin() as tx:
+        lease = leases.take(
+            tx, OTHER, SENDER, owner="one", seconds=60, now=world.clock()
+        )
+    assert lease is not None
+    world.clock.sleep(61)
+
+    with pytest.raises(Conflict, match="lease"):
+        spreader.step(lease)
+    assert world.rows(chain_id=OTHER) == []
+
+
+def test_once_another_chains_loop_waits_for_what_the_home_chain_seals(
+    world: World,
+) -> None:
+    (other,) = world.others
+    settled = threading.Event()
+    stop = threading.Event()
+    looks = 0
+
+    def is_settled() -> bool:
+        nonlocal looks
+        looks += 1
+        other.chain.mine()
+        if looks == 3:
+            world.issue(4)
+            world.worker().round()
+            settled.set()
+        return settled.is_set()
+
+    worker = world.other_worker(other, settled=is_settled)
+    watchdog = threading.Timer(20, stop.set)
+    watchdog.start()
+    try:
+        assert worker.run(stop) is Ending.DONE
+        assert not stop.is_set()
+    finally:
+        watchdog.cancel()
+    assert world.states(OTHER) == [S.FINAL]
+
+
+def test_once_asked_to_stop_too_early_it_says_so(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    (other,) = world.others
+    stop = threading.Event()
+    stop.set()
+
+    assert world.other_worker(other).run(stop) is Ending.DONE
+    assert "before everything was final" in log.text
+    log.clear()
+    steady = Rhythm(poll=0.0, once=False)
+    assert world.other_worker(other, rhythm=steady).run(stop) is Ending.DONE
+    assert "before everything was final" not in log.text
