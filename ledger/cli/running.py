@@ -74,15 +74,41 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to listen on.")
     ] = 8000,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IP:PORT",
+            help="Where /metrics, /health and /ready are, never the public address;"
+            " off unless given. Example: 127.0.0.1:9465",
+        ),
+    ] = None,
+    grace: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=600,
+            help="Seconds that requests under way have to end once a stop is asked for.",
+        ),
+    ] = 10,
 ) -> int:
-    """Serve the HTTP API and the public pages."""
+    """Serve the HTTP API and the public pages.
+
+    SIGTERM: takes no new requests, answers those under way, and ends.
+    """
     import resource
 
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from ledger.services.readiness import shortcomings
+    from ledger.watch.figures import LedgerFigures
+    from ledger.watch.listener import Address, Watched, listen
     from ledger.watch.logs import log_to
     from ledger.web.app import create_app
     from ledger.web.edges import LedgerEdges, rpc_readers
+    from ledger.web.metrics import ServerMetrics
     from ledger.web.server import run
 
+    address = None if metrics_address is None else Address.parse(metrics_address)
     # A core dump would hold the master key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings_from_environment()
@@ -101,7 +127,17 @@ def serve(
         now=now,
         entropy=secrets.token_bytes,
     )
-    run(create_app(edges), host, port)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(LedgerFigures(database, now))
+    metrics = ServerMetrics(registry)
+    watched = Watched(
+        registry,
+        health=tuple,
+        ready=lambda: shortcomings(database, edges.master),
+    )
+    with listen(address, watched):
+        run(create_app(edges, metrics), host, port, grace=grace)
     return 0
 
 

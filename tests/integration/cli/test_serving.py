@@ -1,0 +1,156 @@
+"""`perdure serve` as a process: watched at an address of its own, and stopped as operators do."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.commands import Command
+
+pytestmark = [pytest.mark.anvil, pytest.mark.slow]
+
+PERDURE = [sys.executable, "-m", "ledger.cli"]
+
+
+@dataclass
+class Server:
+    """A server process, its two addresses and its log."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    port: int
+    watched: int = 0
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+
+    def ask(self, path: str, port: int | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", port or self.port, timeout=10
+        )
+        with closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def figures(self) -> str:
+        status, text = self.ask("/metrics", self.watched)
+        assert status == 200
+        return text.decode()
+
+    def begin(self) -> socket.socket:
+        """Half of a request."""
+        wire = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        wire.sendall(
+            b"POST /api/v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nno"
+        )
+        wait_for(lambda: "perdure_http_requests_in_flight 1.0" in self.figures())
+        return wire
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def server(ledger: Command, tmp_path: Path) -> Iterator[Server]:
+    log_file, port = tmp_path / "server.log", free_port()
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [*PERDURE, "serve", "--port", str(port), "--grace", "2"]
+            + ["--metrics-address", "127.0.0.1:0"],
+            stderr=log,
+            env=os.environ,
+        )
+    running = Server(process, log_file, port)
+
+    def listens() -> bool:
+        assert process.poll() is None, log_file.read_text()
+        return any("running on" in line["event"] for line in running.log())
+
+    try:
+        wait_for(listens, 40)
+        (watched,) = (e for e in running.log() if e["event"] == "watched")
+        running.watched = int(watched["address"].rpartition(":")[2])
+        yield running
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_figures_and_readiness_have_an_address_of_their_own(server: Server) -> None:
+    assert server.ask("/ready") == (200, b'{"status":"ready"}')
+    assert server.ask("/metrics")[0] == 404
+    assert server.ask("/ready", server.watched) == (200, b'{"status":"ok"}')
+    assert server.ask("/health", server.watched) == (200, b'{"status":"ok"}')
+
+    figures = server.figures()
+
+    assert "perdure_database_up 1.0" in figures
+    assert 'perdure_build_info{version="' in figures
+    assert (
+        'perdure_http_requests_total{method="GET",route="/ready",status="200"} 1.0'
+        in figures
+    )
+    assert "process_resident_memory_bytes" in figures
+
+
+def test_asked_to_stop_it_answers_what_is_under_way_and_takes_nothing_new(
+    server: Server,
+) -> None:
+    def refuses() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    with server.begin() as wire:
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(refuses)
+        assert server.process.poll() is None
+        wire.sendall(b"ne")
+        answer = wire.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"verdict":"not_a_credential"' in answer
+    assert server.process.wait(10) == 0
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_stop(server: Server) -> None:
+    with server.begin():
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(15)
+
+        # Two seconds of grace, two of slack, and a slow machine.
+        assert 1.5 < time.monotonic() - began < 12
+
+
+def test_an_address_that_names_no_host_is_refused(perdure: Command) -> None:
+    refused = perdure("serve", "--metrics-address", ":9464")
+
+    assert refused.code == 1
+    assert "looks like 127.0.0.1:9464" in refused.err
