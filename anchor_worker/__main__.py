@@ -19,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
+from prometheus_client import CollectorRegistry, ProcessCollector
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,6 +31,7 @@ from rich.progress import (
 
 from anchor_worker.crew import run_all
 from anchor_worker.loop import Rhythm
+from anchor_worker.metrics import PATIENCE, WorkerMetrics
 from anchor_worker.seal import BatchLimits
 from anchor_worker.submit import FeePolicy
 from anchor_worker.wiring import (
@@ -44,11 +46,14 @@ from ledger.errors import (
     ChainUnavailable,
     Conflict,
     KeystoreError,
+    MalformedError,
     SettingError,
     StoreError,
 )
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState, WorkerReport
+from ledger.watch.figures import LedgerFigures
+from ledger.watch.listener import EXAMPLE, Address, Watched, listen
 from ledger.watch.logs import log_to
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
@@ -95,7 +100,17 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             resend_after=timedelta(seconds=options.resend_after),
         )
         rhythm = Rhythm(poll=options.poll, lease=options.lease, once=options.once)
-        with _progress(settings.secrets) as observe:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(LedgerFigures(database, _now))
+        metrics = WorkerMetrics(registry, clock=_now, patience=options.stuck_after)
+        watched = Watched(
+            registry, health=metrics.health, ready=lambda: metrics.ready(database)
+        )
+        with (
+            _progress(settings.secrets) as observe,
+            listen(options.metrics_address, watched),
+        ):
             loops = make_loops(
                 database,
                 plans,
@@ -105,6 +120,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                 ),
                 clock=_now,
                 observe=observe,
+                observers=metrics.of,
             )
             record_chains(database, plans)
             for loop in loops:
@@ -194,7 +210,27 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long a dead worker keeps a standby waiting (%(default)s)",
     )
+    add(
+        "--metrics-address",
+        type=_address,
+        metavar="IP:PORT",
+        help=f"where /metrics, /health and /ready are; off unless given (e.g. {EXAMPLE})",
+    )
+    add(
+        "--stuck-after",
+        type=_number(float, 0.1, 86_400),
+        default=PATIENCE,
+        metavar="SECONDS",
+        help="/health fails once a loop has said nothing for so long (%(default)s)",
+    )
     return parser
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except MalformedError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _number(

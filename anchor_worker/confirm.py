@@ -17,10 +17,11 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from anchor_worker.observer import SILENCE, Observer
 from ledger.chain.node import Block, ChainNode, Receipt
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
 from ledger.errors import ChainRejected, ChainUnavailable, NotFound
-from ledger.store import batches, chain_txs, costs, events, issuers
+from ledger.store import batches, chain_txs, costs, events, issuers, reports
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Anchored,
@@ -55,11 +56,13 @@ class Confirmer:
         sender: str,
         *,
         clock: Callable[[], datetime],
+        observer: Observer = SILENCE,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
         self._sender = sender
         self._clock = clock
+        self._observer = observer
         self._missing: dict[UUID, int] = {}
         self._alarms: dict[UUID, str] = {}
         self._watched: deque[UUID] | None = None
@@ -93,6 +96,8 @@ class Confirmer:
             ):
                 with self._database.begin() as tx:
                     self._mined(tx, lease, row, receipt)
+                if row.state is ChainTxState.MINED:  # in another block until now
+                    self._observer.reorganised(final=False)
                 _log.info("mined", extra=_about(row) | {"block": receipt.block_number})
                 worked = True
         return worked
@@ -176,6 +181,7 @@ class Confirmer:
             if row.state is ChainTxState.FINAL and row.kind is ChainTxKind.ANCHOR:
                 batches.forget_anchor(tx, UUID(row.subject), row.chain_id)
             events.taken_back(tx, row, now=self._clock())
+        self._observer.reorganised(final=row.state is ChainTxState.FINAL)
 
     def _mined(
         self, tx: Transaction, lease: Lease, row: ChainTx, receipt: Receipt
@@ -236,6 +242,10 @@ class Confirmer:
             )
             record(tx)
             events.settled(tx, row, new, receipt.block_number, now=self._clock())
+            since = _since(tx, row)
+        self._observer.settled(
+            row.kind, self._clock() - since, succeeded=receipt.succeeded
+        )
         extra = _about(row) | {
             "block": receipt.block_number,
             "gas_used": receipt.gas_used,
@@ -350,6 +360,13 @@ class Confirmer:
                 worked = True
             finals.pop()
         return worked
+
+
+def _since(tx: Transaction, row: ChainTx) -> datetime:
+    """When the oldest of what a transaction carries was issued, or the act asked for."""
+    if row.kind is ChainTxKind.ANCHOR:
+        return reports.oldest_in_batch(tx, UUID(row.subject)) or row.created_at
+    return row.created_at
 
 
 def _nothing(_: Transaction) -> None:

@@ -9,12 +9,15 @@ lease stands by.
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
 from anchor_worker.confirm import Confirmer
+from anchor_worker.observer import SILENCE, Observer, RoundOutcome, Step
 from anchor_worker.prove import Prover
 from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
@@ -95,6 +98,7 @@ class Worker:
         clock: Callable[[], datetime],
         observe: Callable[[WorkerReport], None] = lambda _: None,
         settled: Callable[[], bool] = lambda: True,
+        observer: Observer = SILENCE,
     ) -> None:
         self._database = database
         self._chain = chain
@@ -107,6 +111,7 @@ class Worker:
         self._observe = observe
         #: Whether other loops give this one no more work: only then it may end by itself.
         self._settled = settled
+        self._observer = observer
         self._lease: Lease | None = None
         self._standing_by = False
 
@@ -120,27 +125,35 @@ class Worker:
                 try:
                     worked = self.round()
                     failures = 0
+                    self._observer.round_ended(self._outcome(worked))
                     ending = self._ending(worked, failed_before)
                 except Conflict as error:
                     # Somebody else moved a row first, or our lease ran out: look again.
+                    self._observer.round_ended(RoundOutcome.CONFLICT)
                     _log.info("again: %s", error)
                     ending = None
                 except ChainUnavailable as error:
                     failures += 1
+                    self._observer.round_ended(RoundOutcome.CHAIN)
                     _log.warning("chain unavailable: %s", error)
                     ending = None
                 except (StoreError, KeystoreError) as error:
                     failures += 1
+                    self._observer.round_ended(RoundOutcome.STORE)
                     _log.error("cannot work now: %s", error)
                     ending = None
                 except (ChainRejected, ProofError) as error:
+                    self._observer.round_ended(RoundOutcome.STOPPED)
                     _log.critical("stopped: %s", error)
                     return Ending.OPERATOR
                 if ending is not None:
                     return ending
                 if not worked:
-                    stop.wait(self._pause(failures))
+                    pause = self._pause(failures)
+                    self._observer.rests(pause)
+                    stop.wait(pause)
         finally:
+            self._observer.ended()
             self._release()
         if self._rhythm.once:
             _log.warning("asked to stop before everything was final")
@@ -151,13 +164,17 @@ class Worker:
         lease = self._take()
         if lease is None:
             return False
-        sealed = bool(self._steps.sealer.step(lease))
+        with self._timed(Step.SEAL):
+            sealed = bool(self._steps.sealer.step(lease))
         try:
-            node = self._pool.choose()
+            with self._timed(Step.CHOOSE):
+                node = self._pool.choose()
         except ChainUnavailable:
             # A standby may reach a node.
             self._release()
             raise
+        finally:
+            self._observer.looked(self._pool.states)
         try:
             return self._steps_with(node, sealed=sealed)
         except ChainUnavailable as error:
@@ -169,10 +186,26 @@ class Worker:
         lease = self._take() if sealed else self._lease
         if lease is None:
             return sealed
-        worked = self._steps.confirmer.step(node, lease)
-        worked |= self._steps.submitter.step(node, lease)
+        with self._timed(Step.CONFIRM):
+            worked = self._steps.confirmer.step(node, lease)
+        with self._timed(Step.SUBMIT):
+            worked |= self._steps.submitter.step(node, lease)
         # Last: what already has its time on the chain can wait for what has none yet.
-        return self._steps.prover.step(node, lease) or worked or sealed
+        with self._timed(Step.PROVE):
+            return self._steps.prover.step(node, lease) or worked or sealed
+
+    @contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._observer.stepped(step, time.perf_counter() - began)
+
+    def _outcome(self, worked: bool) -> RoundOutcome:
+        if worked:
+            return RoundOutcome.WORKED
+        return RoundOutcome.STANDBY if self._standing_by else RoundOutcome.IDLE
 
     def _take(self) -> Lease | None:
         with self._database.begin() as tx:

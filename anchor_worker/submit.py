@@ -17,6 +17,7 @@ from typing import Self, assert_never
 from uuid import UUID
 
 from anchor_worker.fees import Ceilings, Offer, first_offer, higher_offer
+from anchor_worker.observer import SILENCE, Observer
 from anchor_worker.standstills import Standstills
 from ledger.chain.node import Block, ChainNode, SendOutcome
 from ledger.chain.sender import Signer, TransactionFields
@@ -97,6 +98,7 @@ class Submitter:
         *,
         policy: FeePolicy,
         clock: Callable[[], datetime],
+        observer: Observer = SILENCE,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
@@ -106,6 +108,7 @@ class Submitter:
         self._clock = clock
         self._standstills = Standstills(database, chain_id, signer.address, clock=clock)
         self._accepted = False
+        self._observer = observer
         # What this process has sent, and at which head it was first sent. Only a memory of
         # when to send again: a new process sends everything once more.
         self._sent: set[tuple[bytes, int | None]] = set()
@@ -352,6 +355,7 @@ class Submitter:
     def _send(self, node: ChainNode, lease: Lease, each: _Unmined, head: Block) -> bool:
         """Send stored bytes. True if the next nonce may follow."""
         answer = node.send(each.dearest.raw)
+        self._observer.sent(answer.outcome)
         match answer.outcome:
             case SendOutcome.ACCEPTED | SendOutcome.OCCUPIED:
                 self._accepted = True

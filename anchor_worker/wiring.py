@@ -21,6 +21,7 @@ from pathlib import Path
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.observer import SILENCE, Observer
 from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.spread import Spreader
@@ -194,7 +195,7 @@ class Signers:
         return KeystoreSigner(self._secret, rules)
 
 
-def make_loops(
+def make_loops(  # noqa: PLR0913 - what a process is made of
     database: Database,
     plans: Sequence[ChainPlan],
     signers: Signers,
@@ -202,6 +203,7 @@ def make_loops(
     *,
     clock: Callable[[], datetime],
     observe: Callable[[int, WorkerReport], None],
+    observers: Callable[[str], Observer] = lambda _chain: SILENCE,
 ) -> Sequence[Loop]:
     """One loop for each chain, the home chain's first. Raises SettingError for a trust list."""
     home, *others = plans
@@ -215,6 +217,7 @@ def make_loops(
         chain = plan.chain
         signer = signers.of(chain)
         at_home = plan is home
+        observer = observers(plan.name)
         sealer = Sealer(
             database,
             chain,
@@ -234,10 +237,21 @@ def make_loops(
                 check=plan.check,
             ),
             Steps(
-                Confirmer(database, chain.chain_id, signer.address, clock=clock),
+                Confirmer(
+                    database,
+                    chain.chain_id,
+                    signer.address,
+                    clock=clock,
+                    observer=observer,
+                ),
                 sealer if at_home else Spreader(database, chain, clock=clock),
                 Submitter(
-                    database, chain.chain_id, signer, policy=options.policy, clock=clock
+                    database,
+                    chain.chain_id,
+                    signer,
+                    policy=options.policy,
+                    clock=clock,
+                    observer=observer,
                 ),
                 Prover(
                     database,
@@ -253,6 +267,7 @@ def make_loops(
             observe=partial(observe, chain.chain_id),
             # Whatever is sealed gives work to every chain.
             settled=_always if at_home else home_ended.is_set,
+            observer=observer,
         )
         ended = home_ended if at_home else threading.Event()
         return Loop(plan, worker, signer.address, ended)

@@ -20,6 +20,7 @@ from tests.integration.cli.commands import Command
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow]
 
+WATCHED = ["--metrics-address", "127.0.0.1:0"]
 PERDURE = [sys.executable, "-m", "ledger.cli"]
 
 
@@ -78,8 +79,7 @@ def server(ledger: Command, tmp_path: Path) -> Iterator[Server]:
     log_file, port = tmp_path / "server.log", free_port()
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [*PERDURE, "serve", "--port", str(port), "--grace", "2"]
-            + ["--metrics-address", "127.0.0.1:0"],
+            [*PERDURE, "serve", "--port", str(port), "--grace", "2", *WATCHED],
             stderr=log,
             env=os.environ,
         )

@@ -28,6 +28,8 @@ def test_defaults_are_a_batch_every_ten_minutes_and_a_ceiling() -> None:
         ["--max-fee-gwei", "nan"],
         ["--max-fee-gwei", "0"],
         ["--max-fee-gwei", "much"],
+        ["--metrics-address", ":9464"],
+        ["--metrics-address", "localhost:9464"],
         ["--unknown"],
         ["extra"],
     ],
