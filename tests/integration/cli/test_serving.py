@@ -79,7 +79,7 @@ def server(ledger: Command, tmp_path: Path) -> Iterator[Server]:
     log_file, port = tmp_path / "server.log", free_port()
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [*PERDURE, "serve", "--port", str(port), "--grace", "2", *WATCHED],
+            [*PERDURE, "serve", "--port", str(port), "--grace", "4", *WATCHED],
             stderr=log,
             env=os.environ,
         )
@@ -132,7 +132,7 @@ def test_asked_to_stop_it_answers_what_is_under_way_and_takes_nothing_new(
         wait_for(refuses)
         assert server.process.poll() is None
         wire.sendall(b"ne")
-        answer = wire.recv(65_536)
+        answer = b"".join(iter(lambda: wire.recv(65_536), b""))
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"verdict":"not_a_credential"' in answer
@@ -143,10 +143,10 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(server: Server) -> 
     with server.begin():
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(15)
+        server.process.wait(20)
 
-        # Two seconds of grace, two of slack, and a slow machine.
-        assert 1.5 < time.monotonic() - began < 12
+        # Four seconds of grace, two of slack, and a slow machine.
+        assert 3.5 < time.monotonic() - began < 15
 
 
 def test_an_address_that_names_no_host_is_refused(perdure: Command) -> None:
