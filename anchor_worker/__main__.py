@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,8 +31,7 @@ from rich.progress import (
 from anchor_worker.crew import run_all
 from anchor_worker.loop import Rhythm
 from anchor_worker.metrics import PATIENCE, WorkerMetrics
-from anchor_worker.seal import BatchLimits
-from anchor_worker.submit import FeePolicy
+from anchor_worker.policy import Overrides
 from anchor_worker.wiring import (
     Options,
     Signers,
@@ -50,7 +48,14 @@ from ledger.errors import (
     SettingError,
     StoreError,
 )
+from ledger.services.policies import max_fee
 from ledger.store.database import Database
+from ledger.store.policies import (
+    LARGEST_BATCH,
+    LONGEST_BUMP,
+    LONGEST_RESEND,
+    LONGEST_WAIT,
+)
 from ledger.store.records import ChainTxState, WorkerReport
 from ledger.watch.figures import LedgerFigures
 from ledger.watch.listener import EXAMPLE, Address, Watched, listen
@@ -58,7 +63,6 @@ from ledger.watch.logs import log_to
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
 
-_GWEI = 10**9
 _log = logging.getLogger("anchor_worker")
 
 
@@ -92,13 +96,6 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
         home = plans[0]
         if options.once and home.silent is not None:
             raise home.silent
-        max_fee = int(options.max_fee_gwei * _GWEI)
-        age = timedelta(seconds=0 if options.once else options.batch_age)
-        policy = FeePolicy(
-            max_fee=max_fee,
-            bump_after=options.bump_after,
-            resend_after=timedelta(seconds=options.resend_after),
-        )
         rhythm = Rhythm(poll=options.poll, lease=options.lease, once=options.once)
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -114,10 +111,8 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             loops = make_loops(
                 database,
                 plans,
-                Signers(settings, max_fee),
-                Options(
-                    BatchLimits(options.batch_size, age), policy, rhythm, options.trust
-                ),
+                Signers(settings),
+                Options(_overrides(options), rhythm, options.trust),
                 clock=_now,
                 observe=observe,
                 observers=metrics.of,
@@ -126,6 +121,22 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
             for loop in loops:
                 _log.info("started", extra=loop.introduction())
             return int(run_all(loops, stop, once=options.once))
+
+
+def _overrides(options: argparse.Namespace) -> Overrides:
+    """What this process is told to do otherwise than the stored policy says."""
+    return Overrides(
+        batch_age=_seconds(options.batch_age),
+        batch_size=options.batch_size,
+        max_fee=options.max_fee_gwei,
+        bump_after=options.bump_after,
+        resend_after=_seconds(options.resend_after),
+        at_once=options.once,
+    )
+
+
+def _seconds(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)
 
 
 def _now() -> datetime:
@@ -150,51 +161,16 @@ def _parser() -> argparse.ArgumentParser:
         " PERDURE_SENDER_ADDRESS: a signing server). Exit codes: 0 done, 1 an"
         " operator has to look, 64 wrong usage, 69 no node answers, 78 configuration.",
     )
-    limits, policy, rhythm = BatchLimits(), FeePolicy(), Rhythm()
+    rhythm = Rhythm()
     add = parser.add_argument
     add(
         "--once", action="store_true", help="seal at once, end when everything is final"
-    )
-    add(
-        "--batch-size",
-        type=_number(int, 1, 1_000_000),
-        default=limits.size,
-        metavar="N",
-        help="credentials that make a batch full (%(default)s)",
-    )
-    add(
-        "--batch-age",
-        type=_number(float, 0, 86_400),
-        default=limits.age.total_seconds(),
-        metavar="SECONDS",
-        help="longest wait of a credential for its batch (%(default)s)",
     )
     add(
         "--trust",
         type=Path,
         metavar="FILE",
         help="a trust list: endorsements by its accreditors go into the evidence",
-    )
-    add(
-        "--max-fee-gwei",
-        type=_gwei,
-        default=Decimal(policy.max_fee) / _GWEI,
-        metavar="GWEI",
-        help="never pay more for a unit of gas (%(default)s)",
-    )
-    add(
-        "--bump-after",
-        type=_number(int, 1, 100_000),
-        default=policy.bump_after,
-        metavar="BLOCKS",
-        help="raise fees after so many blocks without a receipt (%(default)s)",
-    )
-    add(
-        "--resend-after",
-        type=_number(float, 0, 86_400),
-        default=policy.resend_after.total_seconds(),
-        metavar="SECONDS",
-        help="send the same bytes again so often (%(default)s)",
     )
     add(
         "--poll",
@@ -223,7 +199,46 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="/health fails once a loop has said nothing for so long (%(default)s)",
     )
+    _add_overrides(parser)
     return parser
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group(
+        "for this process alone",
+        "These override the policy in the database, which `perdure policy` shows and changes"
+        " for every worker.",
+    ).add_argument
+    add(
+        "--batch-size",
+        type=_number(int, 1, LARGEST_BATCH),
+        metavar="N",
+        help="credentials that make a batch full",
+    )
+    add(
+        "--batch-age",
+        type=_number(float, 0, LONGEST_WAIT),
+        metavar="SECONDS",
+        help="longest wait of a credential for its batch",
+    )
+    add(
+        "--max-fee-gwei",
+        type=_gwei,
+        metavar="GWEI",
+        help="never pay more for a unit of gas; not more than the policy allows",
+    )
+    add(
+        "--bump-after",
+        type=_number(int, 1, LONGEST_BUMP),
+        metavar="BLOCKS",
+        help="raise fees after so many blocks without a receipt",
+    )
+    add(
+        "--resend-after",
+        type=_number(float, 0, LONGEST_RESEND),
+        metavar="SECONDS",
+        help="send the same bytes again so often",
+    )
 
 
 def _address(text: str) -> Address:
@@ -236,24 +251,28 @@ def _address(text: str) -> Address:
 def _number(
     kind: type[int] | type[float], least: float, most: float
 ) -> Callable[[str], float]:
+    what = "a whole number" if kind is int else "a number"
+
     def parse(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(-1)
+        # Also what is no number at all.
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"between {least} and {most}")
+            raise argparse.ArgumentTypeError(
+                f"given {text!r}, expected {what} from {least:g} to {most:g}"
+            )
         return value
 
-    parse.__name__ = "number"  # argparse names it: "invalid number value: 'x'"
     return parse
 
 
-def _gwei(text: str) -> Decimal:
+def _gwei(text: str) -> int:
     try:
-        value = Decimal(text)
-    except InvalidOperation as error:
-        raise argparse.ArgumentTypeError("a number of gwei") from error
-    if not value.is_finite() or not 0 < value <= 1_000_000:
-        raise argparse.ArgumentTypeError("between 0 and 1000000")
-    return value
+        return max_fee(text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 # -------------------------------------------------------------------- logs and progress

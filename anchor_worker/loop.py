@@ -18,7 +18,9 @@ from enum import IntEnum
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.observer import SILENCE, Observer, RoundOutcome, Step
+from anchor_worker.policy import PolicyInForce
 from anchor_worker.prove import Prover
+from anchor_worker.purse import Purse
 from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
@@ -70,7 +72,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The four steps; they know each other only through the database.
+    """The steps; they know each other only through the database.
 
     Batches are sealed by the home chain's loop alone; what other chains' loops have to do
     comes from it.
@@ -80,6 +82,9 @@ class Steps:
     sealer: Sealer | Spreader
     submitter: Submitter
     prover: Prover
+    #: Where the policy is the database's: read before, and what the sender has, looked at after.
+    policy: PolicyInForce | None = None
+    purse: Purse | None = None
 
 
 class Worker:
@@ -113,6 +118,8 @@ class Worker:
         self._settled = settled
         self._observer = observer
         self._lease: Lease | None = None
+        #: What a unit of gas cost at the end of the last round, if a node told.
+        self._gas: int | None = None
         self._standing_by = False
 
     def run(self, stop: threading.Event) -> Ending:
@@ -161,11 +168,14 @@ class Worker:
 
     def round(self) -> bool:
         """Every step once. True if anything moved; raises whatever a step raises."""
+        if self._steps.policy is not None:
+            self._steps.policy.step()
         lease = self._take()
         if lease is None:
             return False
+        gas, self._gas = self._gas, None
         with self._timed(Step.SEAL):
-            sealed = bool(self._steps.sealer.step(lease))
+            sealed = bool(self._steps.sealer.step(lease, gas))
         try:
             with self._timed(Step.CHOOSE):
                 node = self._pool.choose()
@@ -190,9 +200,15 @@ class Worker:
             worked = self._steps.confirmer.step(node, lease)
         with self._timed(Step.SUBMIT):
             worked |= self._steps.submitter.step(node, lease)
+        if self._steps.sealer.asks_for_gas:
+            fee = node.fee()
+            self._gas = fee.base + fee.tip
         # Last: what already has its time on the chain can wait for what has none yet.
         with self._timed(Step.PROVE):
-            return self._steps.prover.step(node, lease) or worked or sealed
+            worked |= self._steps.prover.step(node, lease)
+        if self._steps.purse is not None:
+            self._steps.purse.step(node)
+        return worked or sealed
 
     @contextmanager
     def _timed(self, step: Step) -> Iterator[None]:

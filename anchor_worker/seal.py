@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import uuid4
 
 from anchor_worker import tree
@@ -11,17 +12,42 @@ from ledger.chain import acts
 from ledger.errors import Conflict
 from ledger.store import batches, chain_txs, credentials, leases, trees
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Batch, Chain, Lease
+from ledger.store.records import Batch, Chain, Lease, Policy
 
 _log = logging.getLogger("anchor_worker.seal")
 
 
+_DEFAULT = Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """A batch is sealed once it is full, or once its oldest credential has waited so long."""
+    """A batch is sealed once it is full, or once its oldest credential has waited long enough.
 
-    size: int = 50_000
-    age: timedelta = timedelta(seconds=600)
+    Long enough is `age` if a unit of gas costs less than `gas_below` wei (None: whatever it
+    costs), and `latest` in any case, also while nobody knows what gas costs.
+    """
+
+    size: int = _DEFAULT.batch_size
+    age: timedelta = _DEFAULT.batch_age
+    gas_below: int | None = _DEFAULT.gas_below
+    latest: timedelta = _DEFAULT.latest
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        """What a chain's policy says of it."""
+        return cls(policy.batch_size, policy.batch_age, policy.gas_below, policy.latest)
+
+    def is_due(self, waiting: int, waited: timedelta, gas: int | None) -> bool:
+        """Whether so many are sealed, of which the oldest waited so long, at this price of gas."""
+        if waiting >= self.size:
+            return True
+        if waited < self.age:
+            return False
+        is_cheap = (
+            gas is not None and self.gas_below is not None and gas < self.gas_below
+        )
+        return self.gas_below is None or is_cheap or waited >= self.latest
 
 
 class Sealer:
@@ -39,23 +65,30 @@ class Sealer:
     ) -> None:
         self._database = database
         self._chain = chain
-        self._limits = limits
+        #: Changed between two steps, when the operator changes it.
+        self.limits = limits
         self._lease_seconds = lease_seconds
         self._clock = clock
         #: Further chains that every batch is anchored on.
         self._others = tuple(others)
 
-    def step(self, lease: Lease) -> Batch | None:
-        """Seal one batch if one is due. Raises Conflict if somebody else was faster."""
+    @property
+    def asks_for_gas(self) -> bool:
+        """Whether it matters what a unit of gas costs."""
+        return self.limits.gas_below is not None
+
+    def step(self, lease: Lease, gas: int | None = None) -> Batch | None:
+        """Seal one batch if one is due. Raises Conflict if somebody else was faster.
+
+        `gas` is what a unit of it costs now, in wei; None if nobody knows.
+        """
+        limits = self.limits
         with self._database.read() as tx:
             oldest = credentials.oldest_waiting(tx, self._chain.chain_id)
             if oldest is None:
                 return None
-            waiting = credentials.waiting(tx, self._chain.chain_id, self._limits.size)
-        if (
-            len(waiting) < self._limits.size
-            and self._clock() - oldest < self._limits.age
-        ):
+            waiting = credentials.waiting(tx, self._chain.chain_id, limits.size)
+        if not limits.is_due(len(waiting), self._clock() - oldest, gas):
             return None
 
         # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.

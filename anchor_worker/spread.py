@@ -32,7 +32,12 @@ class Spreader:
         self._clock = clock
         self._not_before: datetime | None = None
 
-    def step(self, lease: Lease) -> bool:
+    @property
+    def asks_for_gas(self) -> bool:
+        """Whether it matters what a unit of gas costs: not here."""
+        return False
+
+    def step(self, lease: Lease, gas: int | None = None) -> bool:
         """Ask for anchors that are missing. True if any was. Raises Conflict if the lease is lost."""
         now = self._clock()
         if self._not_before is not None and now < self._not_before:

@@ -22,10 +22,12 @@ from pathlib import Path
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.observer import SILENCE, Observer
+from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
-from anchor_worker.seal import BatchLimits, Sealer
+from anchor_worker.purse import Purse
+from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
-from anchor_worker.submit import FeePolicy, Submitter
+from anchor_worker.submit import Submitter
 from ledger.chain import acts
 from ledger.chain.node import ChainNode, Node, check_chain
 from ledger.chain.pool import NodePool
@@ -46,8 +48,7 @@ _log = logging.getLogger("anchor_worker")
 class Options:
     """How the process was started, beside its settings."""
 
-    limits: BatchLimits
-    policy: FeePolicy
+    overrides: Overrides
     rhythm: Rhythm
     trust: Path | None
 
@@ -178,18 +179,15 @@ class Signers:
     Raises SettingError and KeystoreError.
     """
 
-    def __init__(self, settings: Settings, max_fee: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._url = settings.sender_url
-        self._max_fee = max_fee
         if self._url is not None:
             self._address = settings.sender_address
         else:
             self._secret = settings.sender().secret
 
-    def of(self, chain: Chain) -> Signer:
-        """What signs known calls of this chain's registries, and nothing else."""
-        calls = acts.known_calls(chain.anchor_registry, chain.issuer_registry)
-        rules = SigningRules(chain.chain_id, calls, self._max_fee)
+    def of(self, rules: SigningRules) -> Signer:
+        """What signs by these rules, and nothing else."""
         if self._url is not None:
             return RemoteSigner(self._url, self._address, rules)
         return KeystoreSigner(self._secret, rules)
@@ -215,17 +213,34 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
 
     def make(plan: ChainPlan) -> Loop:
         chain = plan.chain
-        signer = signers.of(chain)
+        policy = PolicyInForce(database, chain.chain_id, options.overrides)
+        # The least there is until the policy rules.
+        rules = SigningRules(
+            chain.chain_id,
+            acts.known_calls(chain.anchor_registry, chain.issuer_registry),
+            max_fee=0,
+            max_cost=0,
+        )
+        signer = signers.of(rules)
         at_home = plan is home
         observer = observers(plan.name)
         sealer = Sealer(
             database,
             chain,
-            options.limits,
+            policy.limits,
             lease_seconds=options.rhythm.lease,
             clock=clock,
             others=[other.chain for other in others],
         )
+        submitter = Submitter(
+            database,
+            chain.chain_id,
+            signer,
+            policy=policy.fees,
+            clock=clock,
+            observer=observer,
+        )
+        policy.rule(rules, submitter, sealer if at_home else None)
         worker = Worker(
             database,
             chain,
@@ -245,20 +260,15 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
                     observer=observer,
                 ),
                 sealer if at_home else Spreader(database, chain, clock=clock),
-                Submitter(
-                    database,
-                    chain.chain_id,
-                    signer,
-                    policy=options.policy,
-                    clock=clock,
-                    observer=observer,
-                ),
+                submitter,
                 Prover(
                     database,
                     chain,
                     clock=clock,
                     accreditors=accreditors_in(trusted, chain),
                 ),
+                policy,
+                Purse(database, chain.chain_id, signer.address, clock=clock),
             ),
             sender=signer.address,
             owner=owner,

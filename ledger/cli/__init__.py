@@ -12,6 +12,7 @@ from ledger.cli import (
     importing,
     issuing,
     organisations,
+    policies,
     running,
     setting_up,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "issuing",
     "main",
     "organisations",
+    "policies",
     "running",
     "setting_up",
 ]

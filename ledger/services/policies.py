@@ -66,6 +66,8 @@ class Setting:
     parse: Callable[[str], object]
     show: Callable[[Any], str]
     lawful: Callable[[Policy], bool]
+    #: The setting that it must not contradict.
+    partner: str | None = None
 
 
 def _span(text: str) -> timedelta:
@@ -137,6 +139,7 @@ _SETTINGS: Final = (
         _gwei_or_off,
         lambda value: _OFF if value is None else gwei(value),
         lambda p: p.gas_below is None or 1 <= p.gas_below <= p.max_fee,
+        "max-fee-gwei",
     ),
     Setting(
         "latest",
@@ -147,6 +150,7 @@ _SETTINGS: Final = (
         _span,
         span,
         lambda p: p.batch_age <= p.latest <= timedelta(seconds=policies.LONGEST_WAIT),
+        "batch-age",
     ),
     Setting(
         "max-day-cost",
@@ -167,6 +171,7 @@ _SETTINGS: Final = (
         _coins,
         coins,
         lambda p: policies.COST_UNIT <= p.max_tx_cost <= p.max_day_cost,
+        "max-day-cost",
     ),
     Setting(
         "bump-after",
@@ -202,6 +207,11 @@ def read_value(name: str, text: str) -> object:
         raise _wrong(setting, f"--{name}", text) from error
 
 
+def max_fee(text: str) -> int:
+    """The ceiling for a unit of gas, in wei. Raises SettingError."""
+    return changed(Policy(), {"max-fee-gwei": text}).max_fee
+
+
 def changed(policy: Policy, given: Mapping[str, str]) -> Policy:
     """A policy with some settings changed, by name. Raises SettingError, as `check` does."""
     values: dict[str, Any] = {
@@ -212,6 +222,11 @@ def changed(policy: Policy, given: Mapping[str, str]) -> Policy:
     return new
 
 
+def options_of(policy: Policy) -> dict[str, str]:
+    """Every setting of a policy, as an option would give it."""
+    return {each.name: each.show(getattr(policy, each.attribute)) for each in _SETTINGS}
+
+
 def check(policy: Policy, prefix: str) -> None:
     """Refuse what cannot be meant; `prefix` says where the settings were found.
 
@@ -219,25 +234,20 @@ def check(policy: Policy, prefix: str) -> None:
     another.
     """
     for setting in _SETTINGS:
-        try:
-            lawful = setting.lawful(policy)
-        except TypeError:  # a row that was edited by hand may hold anything
-            lawful = False
-        if not lawful:
-            value = getattr(policy, setting.attribute)
-            raise _wrong(setting, f"{prefix}{setting.name}", _shown(setting, value))
+        if not setting.lawful(policy):
+            named = f"{prefix}{setting.name}"
+            partner = SETTINGS[setting.partner] if setting.partner else None
+            beside = partner and f"; {partner.name} is {_shown(partner, policy)}"
+            raise _wrong(setting, named, _shown(setting, policy), beside or "")
 
 
-def _shown(setting: Setting, value: object) -> str:
-    try:
-        return setting.show(value)
-    except (TypeError, ValueError, ArithmeticError):
-        return repr(value)
+def _shown(setting: Setting, policy: Policy) -> str:
+    return setting.show(getattr(policy, setting.attribute))
 
 
-def _wrong(setting: Setting, named: str, given: str) -> SettingError:
+def _wrong(setting: Setting, named: str, given: str, beside: str = "") -> SettingError:
     return SettingError(
-        f"{named} does not do: given {given!r}, expected {setting.expected}."
+        f"{named} does not do: given {given!r}, expected {setting.expected}{beside}."
         f" Example: --{setting.name} {setting.example}"
     )
 
@@ -284,8 +294,7 @@ class ShownPolicy:
         )
         yield from (f"  {sentence}" for sentence in _sentences(policy))
         yield "  " + " ".join(
-            f"--{each.name} {each.show(getattr(policy, each.attribute))}"
-            for each in _SETTINGS
+            f"--{name} {value}" for name, value in options_of(policy).items()
         )
 
 

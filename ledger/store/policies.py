@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 from sqlmodel import col
 
+from ledger.errors import SettingError
 from ledger.store.database import Transaction
 from ledger.store.records import Policy, PolicyChange
 from ledger.store.tables import (
@@ -36,7 +37,10 @@ __all__ = [
 
 
 def current(tx: Transaction, chain_id: int) -> Policy:
-    """The policy in force; the defaults as long as none was set."""
+    """The policy in force; the defaults as long as none was set.
+
+    Raises SettingError, naming it, for a value that is no number at all.
+    """
     row = tx.row(
         select(PolicyRow)
         .where(col(PolicyRow.chain_id) == chain_id)
@@ -69,7 +73,12 @@ def set(
     Costs are kept in whole 10^9 wei, times in whole seconds. Raises Conflict, naming the rule,
     for a policy that contradicts itself, and if somebody else set one at the same moment.
     """
-    number = len(history(tx, chain_id)) + 1
+    newest: int | None = tx.scalar(
+        select(func.max(col(PolicyRow.number))).where(
+            col(PolicyRow.chain_id) == chain_id
+        )
+    )
+    number = (newest or 0) + 1
     tx.change(
         insert(PolicyRow).values(
             chain_id=chain_id,
@@ -95,14 +104,27 @@ def _seconds(span: timedelta) -> int:
 
 
 def _policy(row: RowMapping) -> Policy:
+    below = row["gas_below"]
     return Policy(
-        batch_age=timedelta(seconds=row["batch_age"]),
-        batch_size=row["batch_size"],
-        gas_below=row["gas_below"],
-        latest=timedelta(seconds=row["latest"]),
-        max_fee=row["max_fee"],
-        max_tx_cost=row["max_tx_cost"] * COST_UNIT,
-        max_day_cost=row["max_day_cost"] * COST_UNIT,
-        bump_after=row["bump_after"],
-        resend_after=timedelta(seconds=row["resend_after"]),
+        batch_age=timedelta(seconds=_whole(row, "batch_age")),
+        batch_size=_whole(row, "batch_size"),
+        gas_below=None if below is None else _whole(row, "gas_below"),
+        latest=timedelta(seconds=_whole(row, "latest")),
+        max_fee=_whole(row, "max_fee"),
+        max_tx_cost=_whole(row, "max_tx_cost") * COST_UNIT,
+        max_day_cost=_whole(row, "max_day_cost") * COST_UNIT,
+        bump_after=_whole(row, "bump_after"),
+        resend_after=timedelta(seconds=_whole(row, "resend_after")),
     )
+
+
+def _whole(row: RowMapping, name: str) -> int:
+    # SQLite keeps whatever somebody wrote by hand who has switched the rules off.
+    value = row[name]
+    if not isinstance(value, int):
+        raise SettingError(
+            f"the policy of eip155:{row['chain_id']} in the database:"
+            f" {name.replace('_', '-')} does not do: given {value!r}, expected a whole number."
+            " Correct that row, or delete it and set the policy again"
+        )
+    return value

@@ -2,19 +2,47 @@ import logging
 import sys
 import threading
 import warnings
+from datetime import timedelta
 
 import pytest
 
-from anchor_worker.__main__ import USAGE, _parser, _progress
+from anchor_worker.__main__ import USAGE, _overrides, _parser, _progress
+from anchor_worker.policy import Overrides
 from ledger.store.records import ChainTxState, WorkerReport
 
 DEFAULTS = _parser().parse_args([])
 
 
-def test_defaults_are_a_batch_every_ten_minutes_and_a_ceiling() -> None:
-    assert (DEFAULTS.batch_size, DEFAULTS.batch_age) == (50_000, 600)
-    assert DEFAULTS.max_fee_gwei == 200
+def test_without_options_the_stored_policy_rules() -> None:
+    assert _overrides(DEFAULTS) == Overrides()
     assert not DEFAULTS.once
+
+
+def test_options_override_the_policy_for_this_process() -> None:
+    given = _parser().parse_args(
+        [
+            "--once",
+            "--batch-size",
+            "7",
+            "--batch-age",
+            "0.5",
+            "--max-fee-gwei",
+            "1.5",
+            "--bump-after",
+            "3",
+            "--resend-after",
+            "9",
+        ]
+    )
+
+    assert _overrides(given) == Overrides(
+        batch_age=timedelta(seconds=0.5),
+        batch_size=7,
+        max_fee=1_500_000_000,
+        bump_after=3,
+        resend_after=timedelta(seconds=9),
+        at_once=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,6 +55,10 @@ def test_defaults_are_a_batch_every_ten_minutes_and_a_ceiling() -> None:
         ["--poll", "0"],
         ["--max-fee-gwei", "nan"],
         ["--max-fee-gwei", "0"],
+        ["--max-fee-gwei", "0.5"],
+        ["--max-fee-gwei", "200000"],
+        ["--bump-after", "0"],
+        ["--resend-after", "x"],
         ["--max-fee-gwei", "much"],
         ["--metrics-address", ":9464"],
         ["--metrics-address", "localhost:9464"],
@@ -41,7 +73,11 @@ def test_wrong_usage_ends_with_64_and_says_why(
     with pytest.raises(SystemExit) as ended:
         _parser().parse_args(arguments)
     assert ended.value.code == USAGE
-    assert "python -m anchor_worker: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "python -m anchor_worker: " in said
+    if len(arguments) > 1:
+        assert f"argument {arguments[0]}: " in said
+        assert f"given '{arguments[1]}', expected " in said
 
 
 def test_help_names_settings_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +91,7 @@ def test_help_names_settings_and_exit_codes(capsys: pytest.CaptureFixture[str]) 
         "69 no node",
         "78 config",
         "--once",
+        "override the policy",
     ):
         assert word in text
 

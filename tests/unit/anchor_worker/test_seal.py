@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from anchor_worker.seal import BatchLimits, Sealer
-from ledger.errors import Conflict, StoreError
+from ledger.errors import ChainUnavailable, Conflict, StoreError
 from ledger.store import credentials, leases
 from ledger.store.database import Database, Transaction
 from ledger.store.records import ChainTxKind, ChainTxState, Lease
@@ -66,6 +66,90 @@ def test_an_old_credential_waits_no_longer(world: World, sealer: Sealer) -> None
 
     assert batch is not None
     assert batch.tree_size == 1
+
+
+GWEI = 10**9
+CHEAP = BatchLimits(
+    size=3,
+    age=timedelta(minutes=10),
+    gas_below=20 * GWEI,
+    latest=timedelta(hours=24),
+)
+NEVER_LATER = timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "waited", "gas", "due"),
+    [
+        (3, timedelta(0), 10**12, True),
+        (2, timedelta(minutes=9, seconds=59), 1, False),
+        (2, timedelta(minutes=10), 20 * GWEI - 1, True),
+        (2, timedelta(minutes=10), 20 * GWEI, False),
+        (2, timedelta(minutes=10), None, False),
+        (2, NEVER_LATER - timedelta(seconds=1), 20 * GWEI, False),
+        (2, NEVER_LATER, 20 * GWEI, True),
+        (2, NEVER_LATER, None, True),
+    ],
+    ids=[
+        *("full", "young", "old and cheap", "old and dear", "old, nobody knows"),
+        *("nearly too long", "too long and dear", "too long, nobody knows"),
+    ],
+)
+def test_dear_gas_is_waited_out_but_not_for_ever(
+    waiting: int, waited: timedelta, gas: int | None, due: bool
+) -> None:
+    assert CHEAP.is_due(waiting, waited, gas) is due
+
+
+def test_without_a_price_to_wait_for_only_the_age_counts(world: World) -> None:
+    assert LIMITS.is_due(1, LIMITS.age, None)
+    assert LIMITS.is_due(1, LIMITS.age, 10**12)
+    assert not LIMITS.is_due(1, LIMITS.age - timedelta(seconds=1), 1)
+
+
+def test_a_batch_waits_until_gas_is_cheap(world: World, sealer: Sealer) -> None:
+    sealer.limits = CHEAP
+    world.issue(1)
+    world.clock.now = samples.NOW + CHEAP.age
+    lease = lease_of(world)
+
+    assert sealer.step(lease) is None
+    assert sealer.step(lease, 20 * GWEI) is None
+    assert sealer.step(lease, 19 * GWEI) is not None
+
+
+def test_the_loop_tells_the_sealer_what_gas_costs(world: World) -> None:
+    world.issue(1)
+    world.clock.now = samples.NOW + CHEAP.age
+    world.chain.base_fee = 500 * GWEI
+    world.chain.mine()
+    worker = world.worker(limits=CHEAP)
+    world.rounds(worker, 3)
+    assert world.rows() == []
+
+    world.chain.base_fee = GWEI
+    world.rounds(worker, 3)
+    assert len(world.rows()) == 1
+
+
+def test_a_price_that_was_known_before_an_outage_is_not_believed_in_it(
+    world: World,
+) -> None:
+    worker = world.worker(limits=CHEAP)
+    world.rounds(worker, 2)
+    world.chain.broken_reads = -1
+    with pytest.raises(ChainUnavailable):
+        worker.round()
+    world.issue(1)
+    world.clock.now = samples.NOW + CHEAP.age
+    with pytest.raises(ChainUnavailable):
+        worker.round()
+    assert world.rows() == []
+
+    world.clock.now = samples.NOW + CHEAP.latest
+    with pytest.raises(ChainUnavailable):
+        worker.round()
+    assert len(world.rows()) == 1
 
 
 def test_every_path_leads_to_the_root_that_is_to_be_anchored(

@@ -7,8 +7,10 @@ from ledger.chain import acts
 from ledger.chain.sender import SignedTransaction, TransactionFields
 from ledger.core.registries import ANCHOR_REGISTRY
 from ledger.errors import ChainRejected, KeystoreError, StoreError
-from ledger.store.records import ChainTxState
+from ledger.store import costs, standstills
+from ledger.store.records import ChainTxState, Obstacle
 from tests.unit.anchor_worker.worlds import (
+    CHAIN_ID,
     MAX_FEE,
     POLICY,
     SENDER,
@@ -225,6 +227,175 @@ def test_only_the_first_in_line_is_worth_more(world: World) -> None:
     worker.round()
 
     assert [len(world.attempts(row)) for row in world.rows()] == [2, 1]
+
+
+# -------------------------------------------------------------------- ceilings
+
+
+def standing(world: World) -> list[Obstacle]:
+    with world.database.read() as tx:
+        return [each.obstacle for each in standstills.all(tx, CHAIN_ID)]
+
+
+def warnings(log: pytest.LogCaptureFixture, words: str) -> int:
+    return sum(
+        record.levelname == "WARNING" and words in record.getMessage()
+        for record in log.records
+    )
+
+
+#: What an anchor may take (60,000 gas) at 3 gwei: twice the base fee of 1 gwei, and the tip.
+ANCHOR = 60_000 * 3 * GWEI
+
+
+def test_a_transaction_above_its_ceiling_is_not_signed_until_it_is_raised(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    low = replace(POLICY, max_tx_cost=60_000 * 2 * GWEI - 1)
+    worker = world.worker(policy=low)
+    world.rounds(worker, 3)
+
+    assert world.states() == [S.SEALED]
+    assert world.chain.sends == []
+    assert standing(world) == [Obstacle.TX_CEILING]
+    assert warnings(log, "(max-tx-cost)") == 1
+    world.rounds(world.worker(policy=replace(low, max_tx_cost=low.max_tx_cost + 1)), 6)
+    assert standing(world) == []
+    (row,) = world.rows()
+    assert [each.fee_cap for each in world.attempts(row)] == [2 * GWEI]
+    world.check()
+
+
+def test_bumps_stop_at_the_transactions_ceiling_and_the_same_bytes_go_on(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    ceiling = 60_000 * 5 * GWEI
+    worker = world.worker(policy=replace(POLICY, max_tx_cost=ceiling, bump_after=1))
+    worker.round()
+    world.chain.base_fee = 500 * GWEI
+    for _ in range(8):
+        world.chain.mine()
+        world.clock.sleep(60)
+        worker.round()
+
+    (row,) = world.rows()
+    attempts = world.attempts(row)
+    assert row.gas * attempts[-1].fee_cap <= ceiling
+    assert len(attempts) == 2
+    assert world.chain.sends[-3:] == [attempts[-1].raw] * 3
+    assert standing(world) == [Obstacle.TX_CEILING]
+    assert warnings(log, "(max-tx-cost)") == 1
+    world.chain.base_fee = GWEI
+    world.rounds(worker, 6)
+    assert standing(world) == []
+    world.check()
+
+
+def test_a_days_ceiling_counts_what_is_spent_and_what_is_under_way(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """Each anchor takes 2 gwei in the end, and might take 3 while it is under way."""
+    for _ in range(4):
+        world.seal()
+    day = 2 * ANCHOR + 1
+    worker = world.worker(policy=replace(POLICY, max_day_cost=day))
+    worker.round()
+    assert world.states() == [S.SENT, S.SENT, S.SEALED, S.SEALED]
+    assert standing(world) == [Obstacle.DAY_CEILING]
+
+    world.rounds(worker, 6)
+    # 2 x 2 gwei are spent: what is left is enough for one more at 2 gwei, and then for none.
+    assert world.states() == [S.FINAL, S.FINAL, S.FINAL, S.SEALED]
+    with world.database.read() as tx:
+        assert costs.spent(tx, CHAIN_ID, 0) == 60_000 * 6 * GWEI <= day
+    assert standing(world) == [Obstacle.DAY_CEILING]
+    assert warnings(log, "(max-day-cost)") == 1
+
+    world.chain.mine(86_400 // 12)
+    world.rounds(worker, 6)
+    assert world.states() == [S.FINAL] * 4
+    assert standing(world) == []
+    world.check()
+
+
+def test_bumps_stop_at_the_days_ceiling_and_go_on_when_it_is_raised(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        world.seal()
+    low = replace(POLICY, max_day_cost=2 * ANCHOR + 60_000 * GWEI // 2, bump_after=1)
+    worker = world.worker(policy=low)
+    worker.round()
+    world.chain.base_fee = 10 * GWEI
+    for _ in range(4):
+        world.chain.mine()
+        world.clock.sleep(60)
+        worker.round()
+
+    attempts = [world.attempts(row) for row in world.rows()]
+    assert sum(60_000 * each[-1].fee_cap for each in attempts) <= low.max_day_cost
+    assert [len(each) for each in attempts] == [2, 1]
+    assert world.chain.sends[-2:] == [each[-1].raw for each in attempts]
+    assert warnings(log, "cannot be raised: above the ceiling") == 1
+    world.rounds(world.worker(policy=replace(low, max_day_cost=10**18)), 12)
+    assert standing(world) == []
+    world.check()
+
+
+def test_a_new_process_says_again_what_stands_still_and_ends_what_does_not(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.chain.base_fee = 2 * MAX_FEE
+    world.chain.mine()
+    world.rounds(world.worker(), 2)
+    since = world.clock()
+    world.rounds(world.worker(), 2)
+    assert warnings(log, "above the ceiling of 100 gwei (max-fee-gwei)") == 2
+    with world.database.read() as tx:
+        (only,) = standstills.all(tx, CHAIN_ID)
+    assert (only.obstacle, only.sender) == (Obstacle.FEE_CEILING, SENDER)
+    assert only.since < since
+
+    world.chain.base_fee = GWEI
+    world.chain.mine()
+    world.worker().round()
+    assert standing(world) == []
+
+
+def test_a_lack_of_coins_lasts_until_a_node_takes_the_bytes(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    world.seal()
+    world.chain.balances[SENDER] = 1
+    worker = world.worker()
+    worker.round()
+    assert standing(world) == [Obstacle.NO_FUNDS]
+    world.chain.break_before_send = 1
+    worker.round()
+    assert standing(world) == [Obstacle.NO_FUNDS], "nobody said that there are coins"
+    worker.round()
+    assert warnings(log, "cannot pay") == 1
+
+    world.chain.balances[SENDER] = 10**18
+    worker.round()
+    assert standing(world) == []
+    world.rounds(worker, 5)
+    world.check()
+
+
+def test_the_market_s_tip_is_taken_up_by_a_raise(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.base_fee, world.chain.tip = 5 * GWEI, 7 * GWEI
+    world.chain.mine(POLICY.bump_after)
+    worker.round()
+
+    (row,) = world.rows()
+    assert world.attempts(row)[-1].tip == 7 * GWEI
 
 
 # -------------------------------------------------------------------- refusals of the node
