@@ -28,13 +28,15 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from anchor_worker.crew import run_all
+from anchor_worker.crew import alongside, run_all
+from anchor_worker.deliver import Care
 from anchor_worker.loop import Rhythm
 from anchor_worker.metrics import PATIENCE, WorkerMetrics
 from anchor_worker.policy import Overrides
 from anchor_worker.wiring import (
     Options,
     Signers,
+    make_deliverer,
     make_loops,
     plan_chains,
     record_chains,
@@ -96,6 +98,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
         home = plans[0]
         if options.once and home.silent is not None:
             raise home.silent
+        keep = timedelta(days=options.events_days)
         rhythm = Rhythm(poll=options.poll, lease=options.lease, once=options.once)
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -117,10 +120,14 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                 observe=observe,
                 observers=metrics.of,
             )
+            deliverer = make_deliverer(
+                settings, database, Care(options.poll, options.lease, keep), clock=_now
+            )
             record_chains(database, plans)
             for loop in loops:
                 _log.info("started", extra=loop.introduction())
-            return int(run_all(loops, stop, once=options.once))
+            with alongside(deliverer, stop, once=options.once):
+                return int(run_all(loops, stop, once=options.once))
 
 
 def _overrides(options: argparse.Namespace) -> Overrides:
@@ -198,6 +205,14 @@ def _parser() -> argparse.ArgumentParser:
         default=PATIENCE,
         metavar="SECONDS",
         help="/health fails once a loop has said nothing for so long (%(default)s)",
+    )
+    add(
+        "--events-days",
+        type=_number(float, 1, 3_650),
+        default=Care().keep.days,
+        metavar="DAYS",
+        help="keep events that were delivered, or that nobody has to be sent, so long"
+        " (%(default)s)",
     )
     _add_overrides(parser)
     return parser

@@ -8,11 +8,13 @@ it again.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from anchor_worker.deliver import Deliverer
 from anchor_worker.loop import Ending
 from anchor_worker.wiring import Loop
-from ledger.errors import SettingError
+from ledger.errors import SettingError, StoreError
 
 _log = logging.getLogger("anchor_worker")
 
@@ -34,6 +36,40 @@ def run_all(loops: Sequence[Loop], stop: threading.Event, *, once: bool) -> Endi
             raise run.error
     endings = {run.ending for run in runs}
     return next(ending for ending in _WORST_FIRST if ending in endings)
+
+
+@contextmanager
+def alongside(
+    deliverer: Deliverer, stop: threading.Event, *, once: bool
+) -> Iterator[None]:
+    """Look after events in a thread of their own for as long as the block runs.
+
+    With `once` what can be delivered at once is, at the end. Raises what nobody foresaw, after
+    it has asked everything else to stop.
+    """
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            deliverer.run()
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+            errors.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=run, name="events")
+    thread.start()
+    try:
+        yield
+    finally:
+        deliverer.stop()
+        thread.join()
+    if errors:
+        raise errors[0]
+    if once:
+        try:
+            deliverer.drain()
+        except StoreError as error:
+            _log.error("not every event was looked after: %s", error)
 
 
 class _Run:

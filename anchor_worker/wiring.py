@@ -20,11 +20,13 @@ from functools import partial
 from pathlib import Path
 
 from anchor_worker.confirm import Confirmer
+from anchor_worker.deliver import Care, Deliverer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.observer import SILENCE, Observer
 from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
+from anchor_worker.receiver import HttpReceiver
 from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
@@ -206,8 +208,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
     """One loop for each chain, the home chain's first. Raises SettingError for a trust list."""
     home, *others = plans
     trusted = read_trust_list(options.trust)
-    # New at every start: a lease must not be mistaken for one's own.
-    owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    owner = _owner()
 
     home_ended = threading.Event()
 
@@ -283,6 +284,28 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
         return Loop(plan, worker, signer.address, ended)
 
     return [make(plan) for plan in plans]
+
+
+def make_deliverer(
+    settings: Settings,
+    database: Database,
+    care: Care,
+    *,
+    clock: Callable[[], datetime],
+) -> Deliverer:
+    """What looks after events. Raises SettingError and KeystoreError for the receiver's settings."""
+    url = settings.events_url
+    receiver = (
+        None
+        if url is None
+        else HttpReceiver(url, settings.events_secret(), clock=clock)
+    )
+    return Deliverer(database, receiver, owner=_owner(), clock=clock, care=care)
+
+
+def _owner() -> str:
+    """A name that is new at every start: a lease must not be mistaken for one's own."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 def _always() -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ledger.core.anchor import MAX_ANCHORS
 from ledger.errors import MalformedError, SettingError
 from ledger.keystore.master import MasterKey
+from ledger.keystore.secret_file import read_secret_file
 from ledger.keystore.sender import SenderKey, open_sender
 from ledger.verify.networks import (
     BUILT_IN,
@@ -90,6 +91,17 @@ SENDER_ADDRESS = Variable(
     "the account that the signing server signs for",
 )
 
+EVENTS_URL = Variable(
+    "PERDURE_EVENTS_URL",
+    "https://records.example.org/perdure",
+    "the address that the worker posts events to; without it they wait to be fetched",
+)
+EVENTS_SECRET_FILE = Variable(
+    "PERDURE_EVENTS_SECRET_FILE",
+    "/etc/perdure/events.secret",
+    "a file of mode 0600 with the secret that signs posted events, 64 hexadecimal digits",
+)
+
 VARIABLES = (
     DATABASE_URL,
     RPC_URLS,
@@ -100,6 +112,8 @@ VARIABLES = (
     SENDER_KEYSTORE,
     SENDER_URL,
     SENDER_ADDRESS,
+    EVENTS_URL,
+    EVENTS_SECRET_FILE,
 )
 
 
@@ -233,12 +247,29 @@ class Settings:
         return address
 
     @property
+    def events_url(self) -> str | None:
+        """Where events are posted to; None if they only wait to be fetched."""
+        url = self.environ.get(EVENTS_URL.name, "").strip()
+        if not url:
+            return None
+        _check_url(url, EVENTS_URL)
+        if urlsplit(url).username is not None or urlsplit(url).fragment:
+            raise _wrong(EVENTS_URL, "it has a user name or a fragment")
+        if not (url.isascii() and url.isprintable()) or " " in url:
+            raise _wrong(EVENTS_URL, "an address has no blanks and no other letters")
+        return url
+
+    def events_secret(self) -> bytes:
+        """Read what signs posted events. Raises SettingError, KeystoreError."""
+        return read_secret_file(Path(self._required(EVENTS_SECRET_FILE)))
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown of the addresses that are set: passwords, and paths with keys.
 
         Raises nothing: it is asked for before anything else is checked.
         """
-        set_up = (DATABASE_URL, RPC_URLS, SENDER_URL)
+        set_up = (DATABASE_URL, RPC_URLS, SENDER_URL, EVENTS_URL)
         texts = [self.environ.get(variable.name, "") for variable in set_up]
         others = self.environ.get(OTHER_CHAINS.name, "").split()
         texts += [entry.partition("=")[2] or entry for entry in others]

@@ -9,6 +9,7 @@ Results go to stdout (JSON with --json), progress and errors to stderr. Exit cod
 from ledger.cli import (
     closing,
     credentials,
+    events,
     importing,
     issuing,
     organisations,
@@ -22,6 +23,7 @@ __all__ = [
     "app",
     "closing",
     "credentials",
+    "events",
     "importing",
     "issuing",
     "main",

@@ -43,6 +43,7 @@ issuer = _group("issuer", "An organisation's issuer record on the chain.")
 achievement = _group("achievement", "What can be earned.")
 roster = _group("roster", "CSV files of awards.")
 credential = _group("credential", "Issued credentials.")
+events = _group("events", "What happened, and its delivery.")
 keys = _group("keys", "Private keys: making, backing up, restoring.")
 
 Org = Annotated[str, typer.Option("--org", help="The organisation's code.")]

@@ -14,7 +14,7 @@ from ledger.store.database import Transaction
 from ledger.store.records import ApiKey, Organisation
 
 #: What a key may do. A route names the one scope it needs.
-SCOPES = frozenset({"read", "issue", "withdraw", "manage"})
+SCOPES = frozenset({"read", "issue", "withdraw", "manage", "events"})
 
 #: Secret scanners look for this; the part after it is 256 random bits in base58.
 KEY_PREFIX = "perdure_"

@@ -124,7 +124,7 @@ def postpone(
     lease: Lease,
     key: UUID,
     *,
-    status: int,
+    status: int | None,
     next_try: datetime,
     now: datetime,
 ) -> None:

@@ -48,6 +48,12 @@ _END = EventCursor.END
 _FEED = col(EventFeedRow.id) == 1
 
 
+def has_new(tx: Transaction) -> bool:
+    """Whether anything was written that has no position yet."""
+    new = select(EventRow).where(col(EventRow.position).is_(None))
+    return bool(tx.scalar(select(new.exists())))
+
+
 def new_audiences(tx: Transaction) -> Mapping[UUID, Sequence[EventAudience]]:
     """Whom the batches concern that the next events tell of for the first time.
 

@@ -153,6 +153,7 @@ def _once_desk(
 
 
 Reading = Annotated[Desk, Security(_desk, scopes=["read"])]
+Following = Annotated[Desk, Security(_desk, scopes=["events"])]
 Managing = Annotated[Desk, Security(_desk, scopes=["manage"])]
 Checking = Annotated[Desk, Security(_desk, scopes=["issue"])]
 ManagingOnce = Annotated[OnceDesk, Security(_once_desk, scopes=["manage"])]

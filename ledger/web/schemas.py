@@ -112,6 +112,12 @@ _NOT_FOUND: Final = _problem(
 _CONFLICT: Final = _problem(
     409, "conflict", "Somebody was there first", "this credential is withdrawn already"
 )
+_GONE: Final = _problem(
+    410,
+    "gone",
+    "It is kept no longer",
+    "the events behind this cursor are kept no longer: ...",
+)
 _INVALID: Final = _problem(
     422,
     "invalid",
@@ -144,6 +150,7 @@ def problems(*statuses: int) -> Responses:
         403: _FORBIDDEN,
         404: _NOT_FOUND,
         409: _CONFLICT,
+        410: _GONE,
     }
     return {422: _INVALID, **{status: known[status] for status in statuses}}
 

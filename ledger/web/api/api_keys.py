@@ -43,7 +43,7 @@ class ApiKeyIn(In):
     )
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=100)]
-    scopes: Annotated[list[StrictStr], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[StrictStr], Field(min_length=1, max_length=5)]
     expires_at: MomentIn | None = None
 
 

@@ -133,6 +133,7 @@ NOT_OF_A_TENANT = {
     "evidence.slots": "headers and trie nodes name nobody",
     "evidence.subjects": "the worker",
     "evidence.unproved": "the worker",
+    "feed.has_new": "the worker",
     "feed.new_audiences": "the worker",
     "feed.outgoing": "the worker",
     "feed.prune": "the worker",

@@ -28,6 +28,7 @@ from ledger.services.organisations import (
 from ledger.services.registration import register_issuer
 from ledger.services.roster_issuing import issue_roster
 from ledger.services.rosters import encode_roster
+from ledger.store import feed
 from ledger.store.database import Database
 from ledger.store.records import Chain
 from ledger.verify.rpc import ChainReader
@@ -139,10 +140,13 @@ def edges_over(
 
 def settle(database: Database, *codes: str) -> Mapping[str, School]:
     """Put these schools, or all three, into an empty database."""
-    return {
+    schools = {
         code: _school(database, code, issues=code != "newcomer")
         for code in codes or ("riverside", "lakeside", "newcomer")
     }
+    with database.begin() as tx:
+        feed.sequence(tx, feed.new_audiences(tx))
+    return schools
 
 
 def _school(database: Database, code: str, *, issues: bool) -> School:
