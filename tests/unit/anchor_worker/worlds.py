@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
+from anchor_worker.observer import SILENCE, Observer
 from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.spread import Spreader
@@ -238,6 +239,7 @@ class World:
         rhythm: Rhythm = ONCE,
         nodes: list[ChainNode] | None = None,
         observe: Callable[[WorkerReport], None] = lambda _: None,
+        observer: Observer = SILENCE,
     ) -> Worker:
         """A process as it is after its start: nothing in memory."""
         return Worker(
@@ -250,7 +252,13 @@ class World:
                 clock=self.clock,
             ),
             Steps(
-                Confirmer(self.database, CHAIN_ID, SENDER, clock=self.clock),
+                Confirmer(
+                    self.database,
+                    CHAIN_ID,
+                    SENDER,
+                    clock=self.clock,
+                    observer=observer,
+                ),
                 Sealer(
                     self.database,
                     self.record,
@@ -265,6 +273,7 @@ class World:
                     self.signer,
                     policy=policy,
                     clock=self.clock,
+                    observer=observer,
                 ),
                 Prover(
                     self.database,
@@ -278,6 +287,7 @@ class World:
             rhythm=rhythm,
             clock=self.clock,
             observe=observe,
+            observer=observer,
         )
 
     def other_worker(
