@@ -154,6 +154,8 @@ class WorkerMetrics:
                 chains.all(tx)
         except StoreError:
             yield "the database does not answer"
+        if not self._chains:
+            yield "it is starting"
         for chain in self._chains:
             if chain.last is None:
                 yield f"{chain.name}: no round has ended yet"

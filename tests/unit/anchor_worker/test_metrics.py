@@ -193,6 +193,7 @@ def test_what_keeps_a_worker_from_its_work_is_said(
 ) -> None:
     database = world.database
     away = AwayDatabase("x", database._writer, database._reader)
+    assert list(metrics.ready(database)) == ["it is starting"]
     first, second = metrics.of("eip155:1"), metrics.of("eip155:10")
 
     assert list(metrics.ready(away)) == [
