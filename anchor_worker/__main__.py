@@ -40,6 +40,7 @@ from anchor_worker.wiring import (
     make_loops,
     plan_chains,
     record_chains,
+    refuse_used_accounts,
 )
 from ledger.config import Settings
 from ledger.errors import (
@@ -115,7 +116,12 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                 database,
                 plans,
                 Signers(settings),
-                Options(_overrides(options), rhythm, options.trust),
+                Options(
+                    _overrides(options),
+                    rhythm,
+                    options.trust,
+                    adopt_sender=options.adopt_sender,
+                ),
                 clock=_now,
                 observe=observe,
                 observers=metrics.of,
@@ -124,6 +130,8 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                 settings, database, Care(options.poll, options.lease, keep), clock=_now
             )
             record_chains(database, plans)
+            if not options.adopt_sender:
+                refuse_used_accounts(database, loops, settings.paying_account)
             for loop in loops:
                 _log.info("started", extra=loop.introduction())
             with alongside(deliverer, stop, once=options.once):
@@ -172,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--once", action="store_true", help="seal at once, end when everything is final"
+    )
+    add(
+        "--adopt-sender",
+        action="store_true",
+        help="the paying account has sent transactions before this ledger had it, and nobody"
+        " else uses it now",
     )
     add(
         "--trust",

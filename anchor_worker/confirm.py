@@ -18,12 +18,15 @@ from datetime import datetime
 from uuid import UUID
 
 from anchor_worker.observer import SILENCE, Observer
+from ledger.chain.history import Stretch, read_history
 from ledger.chain.node import Block, ChainNode, Receipt
 from ledger.chain.registry import AnchorRegistry, IssuerRegistry
 from ledger.errors import ChainRejected, ChainUnavailable, NotFound
+from ledger.services.sender_use import QUESTIONS, lowest_block
 from ledger.store import batches, chain_txs, costs, events, issuers, reports
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
+    LOST,
     Anchored,
     ChainTx,
     ChainTxKind,
@@ -81,7 +84,7 @@ class Confirmer:
                 continue
             receipt = self._receipt(node, row)
             if receipt is None:
-                worked |= self._without_receipt(lease, row, count)
+                worked |= self._without_receipt(node, lease, row, count)
                 continue
             self._missing.pop(row.id, None)
             if receipt.block_number <= finalized.number:
@@ -147,22 +150,57 @@ class Confirmer:
                 return receipt
         return None
 
-    def _without_receipt(self, lease: Lease, row: ChainTx, count: int) -> bool:
+    def _without_receipt(
+        self, node: ChainNode, lease: Lease, row: ChainTx, count: int
+    ) -> bool:
         if row.state is ChainTxState.MINED:
             _log.warning("the block is gone, sending again", extra=_about(row))
             self._send_again(lease, row)
             return True
         if row.nonce is not None and count > row.nonce:
-            # One null answer from a faulty node must not raise this alarm.
+            # One null answer from a faulty node must not raise this alarm, nor must several:
+            # the block that holds what used the nonce is looked at before anything is said.
             self._missing[row.id] = self._missing.get(row.id, 0) + 1
             if self._missing[row.id] >= PATIENCE:
-                raise ChainRejected(
-                    f"nonce {row.nonce} of {self._sender} is used, finally, and by none of"
-                    " our transactions: the account is used elsewhere"
-                )
+                self._find_foreign_use(node, row, row.nonce)
         else:
             self._missing.pop(row.id, None)
         return False
+
+    def _find_foreign_use(self, node: ChainNode, row: ChainTx, nonce: int) -> None:
+        """Raise ChainRejected that says what used a nonce of ours, unless it was ours after all."""
+        with self._database.read() as tx:
+            low = lowest_block(tx, self._chain_id, self._sender)
+            ours = {attempt.hash for attempt in chain_txs.attempts(tx, row.id)}
+        high = node.block("finalized").number
+        stretch = Stretch(nonce, min(low, high), high)
+        history = read_history(node, self._sender, stretch, most=1, questions=QUESTIONS)
+        used = f"nonce {nonce} of {self._sender} is used, finally, and by none of our"
+        if not history.transactions:
+            raise ChainRejected(
+                f"{used} transactions; no block that was read shows by what. Ask another node"
+                " (PERDURE_RPC_URLS); otherwise the account is used elsewhere"
+            )
+        (found,) = history.transactions
+        if found.hash in ours:
+            _log.warning(
+                "%s gives no receipt for what it has in block %d",
+                *(node.name, found.block_number),
+                extra=_about(row),
+            )
+            self._missing.pop(row.id, None)
+            return
+        where = f"0x{found.hash.hex()} in block {found.block_number}"
+        if (found.to, found.data) == (row.to, row.data):
+            raise ChainRejected(
+                f"{used} stored bytes, but by the same call ({where}): its fees were raised"
+                " after this database was copied. Stop every worker and run: perdure recover"
+            )
+        raise ChainRejected(
+            f"{used} transactions ({where}): the account is used elsewhere. Give this ledger a"
+            " new account (PERDURE_SENDER_KEYSTORE or PERDURE_SENDER_URL), and run: perdure"
+            f" recover --sender {self._sender}"
+        )
 
     def _send_again(self, lease: Lease, row: ChainTx) -> None:
         # The head counts anew from the block that was lost, so that fees are not raised for
@@ -178,7 +216,11 @@ class Confirmer:
                 now=self._clock(),
                 sent_block=head,
             )
-            if row.state is ChainTxState.FINAL and row.kind is ChainTxKind.ANCHOR:
+            if (
+                row.state is ChainTxState.FINAL
+                and row.kind is ChainTxKind.ANCHOR
+                and row.subject != LOST
+            ):
                 batches.forget_anchor(tx, UUID(row.subject), row.chain_id)
             events.taken_back(tx, row, now=self._clock())
         self._observer.reorganised(final=row.state is ChainTxState.FINAL)
@@ -224,7 +266,7 @@ class Confirmer:
         new = ChainTxState.FINAL if receipt.succeeded else ChainTxState.REVERTED
         if receipt.succeeded:
             record = self._registrys_word(node, row, finalized)
-        elif row.kind is ChainTxKind.CLOSE:
+        elif row.kind is ChainTxKind.CLOSE and row.subject != LOST:
             # Whoever carried our request before us has closed it; what is closed, is.
             record = self._closed(node, row, finalized) or _nothing
         else:
@@ -268,6 +310,8 @@ class Confirmer:
         A stranger may have anchored our root first, or carried our signed act: the time in
         the slot is then earlier than our transaction's, and it is the one that counts.
         """
+        if row.subject == LOST:
+            return _nothing
         match row.kind:
             case ChainTxKind.ANCHOR:
                 return self._anchored(node, row, finalized)

@@ -23,7 +23,8 @@ from ledger.chain.node import Block, ChainNode, SendOutcome
 from ledger.chain.sender import Signer, TransactionFields
 from ledger.errors import ChainRejected
 from ledger.services.policies import coins, gwei
-from ledger.store import chain_txs, costs
+from ledger.services.sender_use import look_at_sender, used_account
+from ledger.store import chain_txs, chains, costs
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
@@ -90,7 +91,7 @@ class _Unmined:
 class Submitter:
     """Sends the transactions of one sender on one chain."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what sending depends on
         self,
         database: Database,
         chain_id: int,
@@ -99,6 +100,7 @@ class Submitter:
         policy: FeePolicy,
         clock: Callable[[], datetime],
         observer: Observer = SILENCE,
+        adopt_sender: bool = False,
     ) -> None:
         self._database = database
         self._chain_id = chain_id
@@ -109,6 +111,7 @@ class Submitter:
         self._standstills = Standstills(database, chain_id, signer.address, clock=clock)
         self._accepted = False
         self._observer = observer
+        self._adopt_sender = adopt_sender
         # What this process has sent, and at which head it was first sent. Only a memory of
         # when to send again: a new process sends everything once more.
         self._sent: set[tuple[bytes, int | None]] = set()
@@ -189,6 +192,9 @@ class Submitter:
             waiting = chain_txs.in_state(tx, self._chain_id, [ChainTxState.SEALED], 1)
             highest = chain_txs.highest_nonce(tx, self._chain_id, self._signer.address)
             fatal = self._fatal_nonces(tx)
+        if highest is not None and max(counts) > highest + 1:
+            self._refuse_foreign_use(node)
+            return None
         if not waiting:
             return None
         row = waiting[0]
@@ -225,6 +231,10 @@ class Submitter:
         self, row: ChainTx, counts: Sequence[int], highest: int | None
     ) -> int | None:
         if highest is None:
+            if any(counts) and not self._adopt_sender:
+                raise ChainRejected(
+                    used_account(self._signer.address, max(counts), "the sender")
+                )
             if len(set(counts)) == 1:
                 return counts[0]
             self._alarm(
@@ -233,13 +243,15 @@ class Submitter:
                 " waiting before its first nonce is given out",
             )
             return None
-        if max(counts) > highest + 1:
-            raise ChainRejected(
-                f"{self._signer.address} has sent {max(counts)} transactions, and this"
-                f" database knows of {highest + 1}: the account is used elsewhere, or the"
-                " database is an old copy. Nothing is sent; see docs on restoring a backup"
-            )
         return highest + 1
+
+    def _refuse_foreign_use(self, node: ChainNode) -> None:
+        """Read on the chain what used the nonces that were never given out here, and stop."""
+        with self._database.read() as tx:
+            chain = chains.get(tx, self._chain_id)
+        use = look_at_sender(self._database, node, chain, self._signer.address)
+        if use is not None:
+            raise ChainRejected(use.to_text())
 
     def _fatal_nonces(self, tx: Transaction) -> list[int]:
         rows = chain_txs.in_state(tx, self._chain_id, [ChainTxState.FATAL], _MANY)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -35,8 +35,9 @@ from ledger.chain.node import ChainNode, Node, check_chain
 from ledger.chain.pool import NodePool
 from ledger.chain.remote_signer import RemoteSigner
 from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
-from ledger.config import Settings
+from ledger.config import NETWORKS, OTHER_CHAINS, RPC_URLS, Settings, Variable, blaming
 from ledger.errors import ChainUnavailable, MalformedError, SettingError
+from ledger.services.sender_use import refuse_used_account
 from ledger.store import chains
 from ledger.store.database import Database
 from ledger.store.records import Chain, WorkerReport
@@ -53,6 +54,7 @@ class Options:
     overrides: Overrides
     rhythm: Rhythm
     trust: Path | None
+    adopt_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class ChainPlan:
     nodes: Sequence[ChainNode] = field(repr=False)
     #: Why no node could be asked; None if one answered, and is what it should be.
     silent: ChainUnavailable | None = None
+    #: Where its nodes are configured.
+    setting: Variable = RPC_URLS
 
     @property
     def name(self) -> str:
@@ -71,13 +75,14 @@ class ChainPlan:
 
     def check(self, node: ChainNode) -> None:
         """Raise SettingError unless the node is of this chain and both registries are on it."""
-        check_chain(
-            node,
-            chain_id=self.chain.chain_id,
-            genesis_hash=self.chain.genesis_hash,
-            anchor_registry=self.chain.anchor_registry,
-            issuer_registry=self.chain.issuer_registry,
-        )
+        with blaming(self.setting, NETWORKS):
+            check_chain(
+                node,
+                chain_id=self.chain.chain_id,
+                genesis_hash=self.chain.genesis_hash,
+                anchor_registry=self.chain.anchor_registry,
+                issuer_registry=self.chain.issuer_registry,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,11 @@ def plan_chains(settings: Settings, database: Database) -> Sequence[ChainPlan]:
     home_nodes = [Node(url) for url in settings.rpc_urls]
     home = _home(settings, database, home_nodes)
     plans = [ChainPlan(home, home_nodes)] + [
-        ChainPlan(_chain_of(other.network), [Node(url) for url in other.rpc_urls])
+        ChainPlan(
+            _chain_of(other.network),
+            [Node(url) for url in other.rpc_urls],
+            setting=OTHER_CHAINS,
+        )
         for other in settings.other_chains(home.chain_id)
     ]
     # At once: a chain that does not answer lets every question run into its time limit.
@@ -161,18 +170,40 @@ def _look(plan: ChainPlan) -> ChainPlan:
             last = error
         else:
             answering.append(node)
-    return ChainPlan(
-        plan.chain, [*answering, *silent], silent=None if answering else last
+    return replace(
+        plan, nodes=[*answering, *silent], silent=None if answering else last
     )
 
 
 def record_chains(database: Database, plans: Sequence[ChainPlan]) -> None:
-    """Note which chains this database is used with. Raises Conflict if they were others."""
+    """Note which chains this database is used with. Raises SettingError if they were others."""
     home, *others = plans
     with database.begin() as tx:
-        chains.record_home(tx, home.chain)
+        with blaming(home.setting, NETWORKS):
+            chains.record_home(tx, home.chain)
         for other in others:
-            chains.record(tx, other.chain)
+            with blaming(other.setting, NETWORKS):
+                chains.record(tx, other.chain)
+
+
+def refuse_used_accounts(
+    database: Database, loops: Sequence["Loop"], setting: Variable
+) -> None:
+    """
+    Refuse an account that something else has used, on any chain whose node answers.
+
+    Raises SettingError.
+    """
+    for loop in loops:
+        if loop.plan.silent is None:
+            with suppress(ChainUnavailable):
+                refuse_used_account(
+                    database,
+                    loop.plan.nodes[0],
+                    loop.plan.chain,
+                    sender=loop.sender,
+                    setting=setting.name,
+                )
 
 
 class Signers:
@@ -240,6 +271,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
             policy=policy.fees,
             clock=clock,
             observer=observer,
+            adopt_sender=options.adopt_sender,
         )
         policy.rule(rules, submitter, sealer if at_home else None)
         worker = Worker(

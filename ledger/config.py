@@ -8,13 +8,14 @@ Every message names the variable, says what it is for, and shows a value that wo
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from ledger.core.anchor import MAX_ANCHORS
-from ledger.errors import MalformedError, SettingError
+from ledger.errors import Conflict, MalformedError, SettingError
 from ledger.keystore.master import MasterKey
 from ledger.keystore.secret_file import read_secret_file
 from ledger.keystore.sender import SenderKey, open_sender
@@ -239,6 +240,11 @@ class Settings:
         return url
 
     @property
+    def paying_account(self) -> Variable:
+        """The setting that says which account pays."""
+        return SENDER_KEYSTORE if self.sender_url is None else SENDER_URL
+
+    @property
     def sender_address(self) -> str:
         """The account of the signing server."""
         address = self._required(SENDER_ADDRESS).lower()
@@ -330,6 +336,16 @@ def _check_url(url: str, variable: Variable) -> None:
         raise _wrong(variable, "it is not an address") from error
     if not good:
         raise _wrong(variable, "an address begins with http:// or https://")
+
+
+@contextmanager
+def blaming(*variables: Variable) -> Iterator[None]:
+    """Name the settings that the world contradicts: in every SettingError or Conflict from inside."""
+    try:
+        yield
+    except (SettingError, Conflict) as error:
+        names = " or ".join(variable.name for variable in variables)
+        raise SettingError(f"{names}: {error}") from error
 
 
 def _wrong(variable: Variable, reason: str) -> SettingError:

@@ -44,17 +44,20 @@ def read_history(
     sender: str,
     stretch: Stretch,
     *,
+    most: int | None = None,
     questions: int | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> History:
     """
     The transactions of an account on a stretch of the chain.
 
-    `questions` is the most that the node is asked; `progress` is told how many of the nonces are
-    found. Raises ChainUnavailable.
+    `most` is for how many nonces to look; `questions` is the most that the node is asked;
+    `progress` is told how many of the nonces are found. Raises ChainUnavailable.
     """
     first = stretch.first
     upto = max(node.nonce(sender, stretch.high), first)
+    if most is not None:
+        upto = min(upto, first + most)
     search = _Search(node, sender, first, upto, progress, questions)
     search.between(stretch.low, first, stretch.high, upto)
     found = tuple(search.found[nonce] for nonce in sorted(search.found))

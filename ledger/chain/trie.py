@@ -15,6 +15,14 @@ from ledger.core.rlp import Rlp
 _INLINE = 32  # a node below that size stands inside its parent
 
 
+class _Named(Nodes):
+    """Nodes whose names were computed when they were made: hashing is what a proof costs."""
+
+    def __init__(self, named: Mapping[bytes, bytes]) -> None:
+        super().__init__(())
+        self._raw.update(named)
+
+
 @dataclass
 class Trie:
     """The trie of these values under keys of one length; no value is empty."""
@@ -31,7 +39,7 @@ class Trie:
 
     def proof(self, key: bytes) -> tuple[bytes, ...]:
         """The nodes that show what is at a key, or that nothing is: from the root down."""
-        nodes = Nodes(self._nodes.values())
+        nodes = _Named(self._nodes)
         nodes.find(self.root, key)
         return nodes.used
 

@@ -68,6 +68,15 @@ def worker(context: typer.Context) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "anchor_worker", *context.args])
 
 
+@app.command("recover", **_PASSED_ON)
+def recover(context: typer.Context) -> NoReturn:
+    """After a restore: read back from the chain; see `perdure recover --help`."""
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "anchor_worker.recover_command", *context.args],
+    )
+
+
 @app.command("serve")
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",

@@ -53,17 +53,19 @@ def home_chain(settings: "Settings") -> "Chain":
     Raises SettingError or ChainRejected if they differ, ChainUnavailable.
     """
     from ledger.chain.node import Node, check_chain
+    from ledger.config import NETWORKS, RPC_URLS, blaming
     from ledger.store.records import Chain
 
     node = Node(settings.rpc_urls[0])
     network = settings.network(node.chain_id())
-    check_chain(
-        node,
-        chain_id=network.chain_id,
-        genesis_hash=network.genesis_hash,
-        anchor_registry=network.anchor_registry,
-        issuer_registry=network.issuer_registry,
-    )
+    with blaming(RPC_URLS, NETWORKS):
+        check_chain(
+            node,
+            chain_id=network.chain_id,
+            genesis_hash=network.genesis_hash,
+            anchor_registry=network.anchor_registry,
+            issuer_registry=network.issuer_registry,
+        )
     return Chain(
         chain_id=network.chain_id,
         genesis_hash=network.genesis_hash,
@@ -85,12 +87,14 @@ def issuer_lookup(settings: "Settings", chain: "Chain") -> "IssuerLookup":
 def served_chain(settings: "Settings", database: "Database") -> "Chain":
     """The home chain; while its node is out of reach, the one that this ledger was used with.
 
-    So a server starts during an outage, and issuing goes on. Raises as `home_chain` does.
+    So a server starts during an outage, and issuing goes on. Raises as `home_chain` does, and
+    SettingError if the node is of another chain than this ledger's home.
     """
+    from ledger.config import NETWORKS, RPC_URLS, blaming
     from ledger.store import chains
 
     try:
-        return home_chain(settings)
+        found = home_chain(settings)
     except ChainUnavailable:
         with database.read() as tx:
             home, known = chains.home(tx), chains.all(tx)
@@ -99,6 +103,9 @@ def served_chain(settings: "Settings", database: "Database") -> "Chain":
         if len(known) != 1:
             raise
         return known[0]
+    with database.read() as tx, blaming(RPC_URLS, NETWORKS):
+        chains.require_home(tx, found)
+    return found
 
 
 def caller_of(database: "Database", code: str) -> "Caller":

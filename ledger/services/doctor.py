@@ -17,9 +17,11 @@ from ledger.core.credential import SignedCredential
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.errors import MalformedError, NotFound, ProofError, SettingError
+from ledger.services.sender_use import look_at_sender
 from ledger.store import batches, chain_txs, chains, credentials, trees
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
+    LOST,
     Attempt,
     Batch,
     Chain,
@@ -31,6 +33,7 @@ from ledger.store.records import (
 
 _MANY: Final = 1_000_000
 _SETTLED: Final = (ChainTxState.FINAL, ChainTxState.REVERTED)
+_ON_THEIR_WAY: Final = (ChainTxState.IN_PROGRESS, ChainTxState.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,14 @@ class _Examination:
             with self._database.read() as tx:
                 attempts = chain_txs.attempts(tx, row.id)
             self._check_attempts(row, attempts)
-        anchors = [row for row in rows if row.kind is ChainTxKind.ANCHOR]
-        for done, row in enumerate(anchors):
+        # Batches that a lost database sealed are on the chain alone.
+        anchors: dict[str, list[ChainTx]] = {}
+        for row in rows:
+            if row.kind is ChainTxKind.ANCHOR and row.subject != LOST:
+                anchors.setdefault(row.subject, []).append(row)
+        for done, tried in enumerate(anchors.values()):
             self._progress(done, len(anchors))
-            self._check_batch(row)
+            self._check_batch(tried)
         if self._node is not None:
             self._check_chain(rows, self._node)
 
@@ -189,8 +196,12 @@ class _Examination:
 
     # ---------------------------------------------------------------- batches
 
-    def _check_batch(self, row: ChainTx) -> None:
-        """I2: every leaf at its place leads to the root that is anchored."""
+    def _check_batch(self, tried: Sequence[ChainTx]) -> None:
+        """I2: every leaf at its place leads to the root that is anchored.
+
+        Where somebody else used a nonce of ours, a batch has been tried more than once.
+        """
+        row = tried[-1]
         with self._database.read() as tx:
             try:
                 batch = batches.get(tx, UUID(row.subject))
@@ -205,7 +216,8 @@ class _Examination:
                 self._check_members(tx, batch)
             anchored = batches.anchors(tx, batch.id)
         here = [a for a in anchored if a.chain_id == self._chain.chain_id]
-        if bool(here) != (row.state is ChainTxState.FINAL):
+        finals = sum(each.state is ChainTxState.FINAL for each in tried)
+        if len(here) != finals:
             self._found.add(
                 "batch.anchor",
                 batch.id,
@@ -268,15 +280,19 @@ class _Examination:
 
     def _check_slot(self, row: ChainTx, node: ChainNode, finalized: int) -> None:
         """I7: the registry knows the root, since when the database says."""
+        slot = AnchorRegistry(node, self._chain.anchor_registry).anchored_at(
+            row.data[4:], finalized
+        )
+        if row.subject == LOST:
+            if slot is None:
+                self._found.add("batch.slot", row.id, "the registry does not know it")
+            return
         with self._database.read() as tx:
             anchored = [
                 a
                 for a in batches.anchors(tx, UUID(row.subject))
                 if a.chain_id == self._chain.chain_id
             ]
-        slot = AnchorRegistry(node, self._chain.anchor_registry).anchored_at(
-            row.data[4:], finalized
-        )
         recorded = {(a.time, a.block_number) for a in anchored}
         found = set() if slot is None else {(slot.time, slot.block_number)}
         if recorded != found:
@@ -287,18 +303,29 @@ class _Examination:
             )
 
     def _check_senders(self, rows: list[ChainTx], node: ChainNode) -> None:
-        """The chain is not ahead of the database: then that is an old copy."""
+        """The chain is not ahead of the database: else that is an old copy, or foreign use."""
         for sender in {row.sender for row in rows if row.sender is not None}:
-            given = [
-                r.nonce for r in rows if r.sender == sender and r.nonce is not None
-            ]
-            count = node.nonce(sender, "latest")
-            if given and count > max(given) + 1:
+            use = look_at_sender(self._database, node, self._chain, sender)
+            if use is not None:
+                self._found.add("sender.ahead", sender, use.to_text())
+            self._check_used(rows, node, sender)
+
+    def _check_used(self, rows: list[ChainTx], node: ChainNode, sender: str) -> None:
+        """M2: no nonce of ours is used, finally, by bytes that are not ours."""
+        finalized = node.nonce(sender, "finalized")
+        for row in rows:
+            if row.sender != sender or row.state not in _ON_THEIR_WAY:
+                continue
+            if row.nonce is None or row.nonce >= finalized:
+                continue
+            with self._database.read() as tx:
+                attempts = chain_txs.attempts(tx, row.id)
+            if all(node.receipt(attempt.hash) is None for attempt in attempts):
                 self._found.add(
-                    "sender.ahead",
-                    sender,
-                    f"{count} transactions on the chain, {max(given) + 1} known here: the"
-                    " account is used elsewhere, or this database is an old copy",
+                    "nonce.used_elsewhere",
+                    row.id,
+                    f"nonce {row.nonce} of {sender} is used by none of our transactions; see"
+                    f" what used it: perdure recover --dry-run --sender {sender}",
                 )
 
 

@@ -200,6 +200,18 @@ def highest_nonce(tx: Transaction, chain_id: int, sender: str) -> int | None:
     return highest
 
 
+def newest_block(tx: Transaction, chain_id: int, sender: str) -> int | None:
+    """The newest block with a final transaction of a sender; None before the first."""
+    newest: int | None = tx.scalar(
+        select(func.max(ChainTxRow.block_number)).where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.sender) == sender,
+            col(ChainTxRow.state).in_([_S.FINAL, _S.REVERTED]),
+        )
+    )
+    return newest
+
+
 def begin_attempt(
     tx: Transaction, lease: Lease, attempt: Attempt, *, nonce: int, now: datetime
 ) -> None:
@@ -277,6 +289,26 @@ def advance(  # noqa: PLR0917 - which row, from where to where, and why
         changed |= {"block_number": None, "block_hash": None, "tx_hash": None}
         costs.forget(tx, id)
     _swap(tx, lease, id, {old}, **changed)
+
+
+def displace(tx: Transaction, lease: Lease, id: UUID, *, now: datetime) -> ChainTx:
+    """Give up a nonce that somebody else has used, finally, and ask for the same call again.
+
+    The row keeps its nonce for ever, as fatal: its bytes can never be mined. Answers the new row,
+    without a nonce. Raises Conflict if the lease is lost or the row is not on its way any more.
+    """
+    row = get(tx, id)
+    advance(tx, lease, id, row.state, _S.FATAL, now=now)
+    again = NewChainTx(
+        kind=row.kind,
+        chain_id=row.chain_id,
+        to=row.to,
+        data=row.data,
+        gas=row.gas,
+        subject=row.subject,
+        unique_key=f"{row.unique_key}/after/{row.sender}/{row.nonce}",
+    )
+    return enqueue(tx, again, now)
 
 
 def _swap(

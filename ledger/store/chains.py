@@ -19,18 +19,8 @@ def record(tx: Transaction, chain: Chain) -> None:
     Raises Conflict, naming what differs, if it was recorded otherwise: another genesis
     block under the same number is another chain, and nothing there is ours.
     """
-    if tx.add_if_absent(ChainRow, asdict(chain)):
-        return
-    before, after = asdict(get(tx, chain.chain_id)), asdict(chain)
-    differing = [name for name, value in before.items() if after[name] != value]
-    if differing:
-        raise Conflict(
-            f"this database was used with another chain {chain.chain_id}: "
-            + "; ".join(
-                f"{name} was {_shown(before[name])}, now {_shown(after[name])}"
-                for name in differing
-            )
-        )
+    if not tx.add_if_absent(ChainRow, asdict(chain)):
+        _require_same(get(tx, chain.chain_id), chain)
 
 
 def record_home(tx: Transaction, chain: Chain) -> None:
@@ -46,12 +36,22 @@ def record_home(tx: Transaction, chain: Chain) -> None:
             .where(col(ChainRow.chain_id) == chain.chain_id)
             .values(home=True)
         )
-    elif present.chain_id != chain.chain_id:
+    else:
+        require_home(tx, chain)
+
+
+def require_home(tx: Transaction, chain: Chain) -> None:
+    """Raise Conflict if another chain is the home of this database; does nothing before there is one."""
+    present = home(tx)
+    if present is None:
+        return
+    if present.chain_id != chain.chain_id:
         raise Conflict(
             f"the home chain of this database is eip155:{present.chain_id}, and the nodes"
             f" that are configured are of eip155:{chain.chain_id}: a ledger never changes"
             " its home"
         )
+    _require_same(present, chain)
 
 
 def home(tx: Transaction) -> Chain | None:
@@ -76,6 +76,19 @@ def all(tx: Transaction) -> Sequence[Chain]:
 
 def _chains() -> Select[Any]:
     return select(*(getattr(ChainRow, each.name) for each in fields(Chain)))
+
+
+def _require_same(known: Chain, chain: Chain) -> None:
+    before, after = asdict(known), asdict(chain)
+    differing = [name for name, value in before.items() if after[name] != value]
+    if differing:
+        raise Conflict(
+            f"this database was used with another chain {chain.chain_id}: "
+            + "; ".join(
+                f"{name} was {_shown(before[name])}, now {_shown(after[name])}"
+                for name in differing
+            )
+        )
 
 
 def _shown(value: object) -> str:

@@ -45,6 +45,16 @@ def by_issuer_id(tx: Transaction, issuer_id: bytes) -> IssuerRecord:
     return _record(row)
 
 
+def on_chain(tx: Transaction, chain_id: int) -> Sequence[IssuerRecord]:
+    """Every issuer record whose home is a chain, whose ever it is, oldest first."""
+    rows = tx.rows(
+        select(IssuerRow)
+        .where(col(IssuerRow.chain_id) == chain_id)
+        .order_by(col(IssuerRow.created_at), col(IssuerRow.organisation_id))
+    )
+    return [_record(row) for row in rows]
+
+
 def mark_registered(tx: Transaction, organisation_id: UUID, at: int) -> None:
     """Note the block time at which the registry recorded it. Raises NotFound."""
     _mark(tx, organisation_id, registered_at=at)

@@ -270,6 +270,10 @@ class BatchEvidence:
     accreditors: Mapping[bytes, Sequence[bytes]]
 
 
+#: The subject of a chain transaction that a lost database had asked for, about what is lost too.
+LOST = str(UUID(int=0))
+
+
 @dataclass(frozen=True, slots=True)
 class NewChainTx:
     """What is to be sent: a payload, fixed for ever.

@@ -21,7 +21,7 @@ from ledger.store.records import (
     IssuerRecord,
 )
 from tests.anvil import DEV_KEY, OTHER_KEY
-from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER_KEY, World, alarms
+from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, SENDER_KEY, World, alarms
 from tests.unit.store import samples
 
 S = ChainTxState
@@ -277,18 +277,56 @@ def test_a_few_null_receipts_raise_no_alarm(
     world.check()
 
 
+def test_null_receipts_for_what_is_in_a_block_are_the_nodes_fault(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """However many there are: the block is looked at before anything is said."""
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.mine(5)
+    world.chain.null_receipts = 3 * PATIENCE
+    world.rounds(worker, 3 * PATIENCE + 2)
+
+    assert alarms(log.records) == []
+    assert "gives no receipt for what it has in block" in log.text
+    world.check()
+
+
 def test_a_nonce_that_somebody_else_used_stops_everything(world: World) -> None:
     world.seal()
     worker = world.worker()
     worker.round()
     world.chain.drop(world.chain.pooled()[0])
-    world.steal_nonce(SENDER_KEY, 0)
+    world.foreign(SENDER_KEY, 0, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
+    world.chain.mine()
+    # Mined is not final: it may still be reorganised away.
+    for _ in range(2 * PATIENCE):
+        worker.round()
+    world.chain.mine(2)
     for _ in range(PATIENCE - 1):
         worker.round()
 
-    with pytest.raises(ChainRejected, match="used, finally, and by none of our"):
+    with pytest.raises(
+        ChainRejected, match=r"used, finally, and by none of our.* in block 1\)"
+    ):
         worker.round()
     assert world.states() == [S.SENT]
+
+
+def test_a_nonce_that_no_transaction_used_is_told_as_that(world: World) -> None:
+    """Something else raised the count, or the node withholds a block's content."""
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.drop(world.chain.pooled()[0])
+    world.chain._blocks[-1].state.nonces[SENDER] = 1
+    world.chain.mine(4)
+    for _ in range(PATIENCE - 1):
+        worker.round()
+
+    with pytest.raises(ChainRejected, match="no block that was read shows by what"):
+        worker.round()
 
 
 class OtherReceipts(MemoryChain):

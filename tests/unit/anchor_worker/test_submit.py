@@ -491,10 +491,10 @@ def test_bytes_that_may_be_on_their_way_are_never_given_up(world: World) -> None
 def test_the_first_nonce_is_given_out_once_everything_before_is_final(
     world: World,
 ) -> None:
-    """An account that was used before, by hand."""
+    """An account that was used before, by hand, as the operator has said."""
     world.seal()
     world.foreign(SENDER_KEY, 0, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
-    worker = world.worker()
+    worker = world.worker(adopt_sender=True)
     worker.round()
     assert world.states() == [S.SEALED]
     world.chain.mine()
@@ -506,23 +506,46 @@ def test_the_first_nonce_is_given_out_once_everything_before_is_final(
     assert [(row.state, row.nonce) for row in world.rows()] == [(S.SENT, 1)]
 
 
-@pytest.mark.parametrize("mined", [0, 1, 3])
-def test_a_nonce_that_we_never_gave_out_stops_everything(
+@pytest.mark.parametrize("mined", [0, 3])
+def test_an_account_that_was_used_before_is_not_taken_unasked(
     world: World, mined: int
 ) -> None:
-    """Foreign use of the account, or this database is an old copy."""
+    """Two ledgers that were given one account by mistake: the second one sends nothing."""
+    world.seal()
+    world.foreign(SENDER_KEY, 0, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
+    world.chain.mine(mined)
+
+    with pytest.raises(
+        ChainRejected, match=r"has sent 1, none of them.* --adopt-sender"
+    ):
+        world.worker().round()
+    assert world.states() == [S.SEALED]
+
+
+@pytest.mark.parametrize(
+    ("mined", "words"),
+    [
+        (0, "No block that was read shows the others"),
+        (1, r"old copy, then .* perdure recover; or another ledger pays from"),
+        (3, r"old copy, then .* perdure recover; or another ledger pays from"),
+    ],
+)
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_nonce_that_we_never_gave_out_stops_everything(
+    world: World, mined: int, words: str, waiting: int
+) -> None:
+    """Foreign use of the account, or this database is an old copy; also if nothing waits."""
     world.seal()
     world.rounds(world.worker(), 5)
     world.foreign(SENDER_KEY, 1, acts.anchor(ANCHOR_REGISTRY, b"\xee" * 32).data)
     world.chain.mine(mined)
     world.clock.sleep(61)
-    world.seal()
+    for _ in range(waiting):
+        world.seal()
 
-    with pytest.raises(
-        ChainRejected, match="used elsewhere, or the database is an old copy"
-    ):
+    with pytest.raises(ChainRejected, match=words):
         world.worker().round()
-    assert [row.state for row in world.rows()] == [S.FINAL, S.SEALED]
+    assert [row.state for row in world.rows()] == [S.FINAL, *[S.SEALED] * waiting]
 
 
 class AbsentSigner:

@@ -240,6 +240,7 @@ class World:
         nodes: list[ChainNode] | None = None,
         observe: Callable[[WorkerReport], None] = lambda _: None,
         observer: Observer = SILENCE,
+        adopt_sender: bool = False,
     ) -> Worker:
         """A process as it is after its start: nothing in memory."""
         return Worker(
@@ -274,6 +275,7 @@ class World:
                     policy=policy,
                     clock=self.clock,
                     observer=observer,
+                    adopt_sender=adopt_sender,
                 ),
                 Prover(
                     self.database,

@@ -29,6 +29,7 @@ from ledger.store import (
     idempotency,
     issuers,
     leases,
+    recovered_bits,
 )
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
@@ -91,16 +92,19 @@ NOT_OF_A_TENANT = {
     "chain_txs.begin_attempt": "the worker",
     "chain_txs.copy": "the worker's queue",
     "chain_txs.copy_anchors": "the worker",
+    "chain_txs.displace": "the worker",
     "chain_txs.enqueue": "the worker's queue",
     "chain_txs.get": "the worker",
     "chain_txs.highest_nonce": "the worker",
     "chain_txs.in_state": "the worker",
     "chain_txs.mark_attempt_sent": "the worker",
+    "chain_txs.newest_block": "the worker",
     "chains.all": "one chain for all",
     "chains.get": "one chain for all",
     "chains.home": "one chain for all",
     "chains.record": "one chain for all",
     "chains.record_home": "one chain for all",
+    "chains.require_home": "one home for all",
     "closings.left_to": "who closed and named a successor is public on chain",
     "credentials.members": "the worker",
     "deliveries.advance": "the worker",
@@ -140,6 +144,7 @@ NOT_OF_A_TENANT = {
     "feed.sequence": "the worker",
     "issuers.by_issuer_id": "the record is public on chain",
     "issuers.some_sealed_key": "any key shows whether the master key fits",
+    "issuers.on_chain": "the worker; the records are public on chain",
     "leases.hold": "the worker",
     "leases.holders": "which worker works",
     "leases.release": "the worker",
@@ -209,6 +214,7 @@ class Ledger:
         # What only the owner has: a revoking key, a used block of status indexes.
         issuers.add_key(tx, issuer_key(self.owner, IssuerKeyRole.REVOKING))
         credentials.allot_status_indexes(tx, self.owner.id, 5, token_bytes)
+        recovered_bits.keep(tx, self.owner.id, [5])
         self._close(tx)
         feed.sequence(tx, feed.new_audiences(tx))
 
@@ -278,7 +284,9 @@ class Ledger:
             "credentials.erase": one,
             "credentials.existing_awards": {"keys": [award]},
             "credentials.get": one,
+            "credentials.first_unreached_block": {"issued_since": 98_304},
             "credentials.next_status_block": {},
+            "credentials.of_indexes": {"indexes": [r.status_index for r in self.records]},
             "credentials.of_earner": {"email": record.recipient_email, "limit": 9},
             "credentials.page": {"limit": 9},
             "credentials.personal_ids": {},
@@ -301,6 +309,8 @@ class Ledger:
             "issuers.mark_registered": {"at": 2},
             "issuers.of": {},
             "organisations.lock": {},
+            "recovered_bits.keep": {"indexes": [7]},
+            "recovered_bits.of": {},
         }  # fmt: skip
 
 
