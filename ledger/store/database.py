@@ -77,9 +77,13 @@ class Transaction:
     dialect: str
     over: bool = field(default=False, init=False)
 
-    def rows(self, query: Executable) -> Sequence[RowMapping]:
-        """Every row that `query` finds. Raises StoreError."""
-        return self._run(lambda: self.connection.execute(query).mappings().all())
+    def rows(
+        self, query: Executable, values: Mapping[str, object] | None = None
+    ) -> Sequence[RowMapping]:
+        """Every row that `query` finds, with `values` for its parameters. Raises StoreError."""
+        return self._run(
+            lambda: self.connection.execute(query, values).mappings().all()
+        )
 
     def row(self, query: Executable) -> RowMapping | None:
         """The first row that `query` finds, or None. Raises StoreError."""
