@@ -87,13 +87,18 @@ class Sealer:
             oldest = credentials.oldest_waiting(tx, self._chain.chain_id)
             if oldest is None:
                 return None
-            waiting = credentials.waiting(tx, self._chain.chain_id, limits.size)
-        if not limits.is_due(len(waiting), self._clock() - oldest, gas):
+            full = credentials.count_waiting(tx, self._chain.chain_id, limits.size)
+        if not limits.is_due(full, self._clock() - oldest, gas):
             return None
 
         # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.
+        hold = _Hold(self._database, lease, self._lease_seconds, self._clock)
+        with self._database.read() as tx:
+            waiting = credentials.waiting(
+                tx, self._chain.chain_id, limits.size, progress=hold.reading
+            )
         built = tree.build_joined(waiting.leaves)
-        tree.check_tree(built, waiting.leaves)
+        tree.check_tree(built, waiting.leaves, progress=hold.proving)
         batch = Batch(
             id=uuid4(),
             chain_id=self._chain.chain_id,
@@ -104,7 +109,7 @@ class Sealer:
         act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
         # Members, places, tree, root and the act that anchors it: all of it or nothing.
         with self._database.begin() as tx:
-            self._renew(tx, lease)
+            hold.renew(tx)
             anchor = batches.seal(
                 tx, batch, waiting, to=act.to, data=act.data, gas=act.gas
             )
@@ -127,21 +132,55 @@ class Sealer:
         )
         return batch
 
-    def _renew(self, tx: Transaction, lease: Lease) -> None:
-        """A large tree takes longer than a lease lasts; if nobody took it, it is still ours.
 
-        Raises Conflict if somebody did. Members are placed by compare-and-swap, so this is
-        about order, not about safety.
-        """
+class _Hold:
+    """A lease that is renewed during work that takes longer than it lasts.
+
+    If nobody took it meanwhile, it is still ours. Members are placed by compare-and-swap, so
+    this is about order, not about safety: without it two workers would take a batch that is
+    too large for the lease out of each other's hands for ever.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        lease_seconds: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._lease = lease
+        self._seconds = lease_seconds
+        self._clock = clock
+        self._since = clock()
+
+    def reading(self, done: int) -> None:
+        """So many leaves are read. Raises Conflict if somebody took the lease."""
+        self._go_on("reading what waits", done)
+
+    def proving(self, done: int) -> None:
+        """So many leaves are proved. Raises Conflict if somebody took the lease."""
+        self._go_on("proving a tree", done)
+
+    def _go_on(self, what: str, done: int) -> None:
+        if self._clock() - self._since < timedelta(seconds=self._seconds / 3):
+            return
+        with self._database.begin() as tx:
+            self.renew(tx)
+        _log.info(what, extra={"leaves": done})
+
+    def renew(self, tx: Transaction) -> None:
+        """Raises Conflict if somebody took it."""
+        self._since = self._clock()
         renewed = leases.take(
             tx,
-            lease.chain_id,
-            lease.sender,
-            owner=lease.owner,
-            seconds=self._lease_seconds,
-            now=self._clock(),
+            self._lease.chain_id,
+            self._lease.sender,
+            owner=self._lease.owner,
+            seconds=self._seconds,
+            now=self._since,
         )
         if renewed is None:
             raise Conflict(
-                f"the lease on {lease.sender} was lost while a tree was built"
+                f"the lease on {self._lease.sender} was lost while a tree was built"
             )

@@ -401,11 +401,18 @@ def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:
         raise NotFound(_NO_CREDENTIAL)
 
 
-def waiting(tx: Transaction, chain_id: int, limit: int) -> WaitingLeaves:
+def waiting(
+    tx: Transaction,
+    chain_id: int,
+    limit: int,
+    *,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> WaitingLeaves:
     """Ids and leaves that can be sealed, oldest first, of all organisations.
 
     Only what is signed by a key that is final on chain: so an anchor, however early a
-    stranger makes it, cannot fall before the key's window.
+    stranger makes it, cannot fall before the key's window. `progress` is told how many are
+    read, every now and then.
     """
     found = WaitingLeaves()
     order = (col(CredentialRow.issued_at), col(CredentialRow.id))
@@ -421,11 +428,18 @@ def waiting(tx: Transaction, chain_id: int, limit: int) -> WaitingLeaves:
         for row in rows:
             found.ids.extend(row["id"].bytes)
             found.leaves.extend(row["leaf"])
+        progress(len(found))
         if len(rows) < few:
             break
         last = rows[-1]["issued_at"], rows[-1]["id"]
         behind = query.where(tuple_(*order) > tuple_(*last))
     return found
+
+
+def count_waiting(tx: Transaction, chain_id: int, limit: int) -> int:
+    """How many credentials can be sealed; counting ends at `limit`."""
+    some = select(col(CredentialRow.id)).where(sealable(chain_id)).limit(limit)
+    return int(tx.scalar(select(func.count()).select_from(some.subquery())))
 
 
 def oldest_waiting(tx: Transaction, chain_id: int) -> datetime | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from anchor_worker.seal import BatchLimits, Sealer
+from anchor_worker.seal import BatchLimits, Sealer, _Hold
 from ledger.errors import ChainUnavailable, Conflict, StoreError
 from ledger.store import credentials, leases
 from ledger.store.database import Database, Transaction
@@ -228,6 +228,28 @@ def test_a_tree_that_took_longer_than_the_lease_is_still_sealed(world: World) ->
 
     assert sealer_on(slow, world).step(lease) is not None
     world.check(at_rest=False)
+
+
+def test_the_lease_is_renewed_while_a_large_tree_is_proved(world: World) -> None:
+    """Otherwise two workers would take such a batch out of each other's hands for ever."""
+    hold = _Hold(world.database, lease_of(world), 60, world.clock)
+    for done in range(5):
+        world.clock.sleep(19)
+        hold.reading(done)
+        world.clock.sleep(19)
+        hold.proving(done)
+
+    with world.database.begin() as tx:
+        assert (
+            leases.take(
+                tx, CHAIN_ID, SENDER, owner="two", seconds=60, now=world.clock()
+            )
+            is None
+        )
+    world.clock.sleep(61)
+    lease_of(world, "two")
+    with pytest.raises(Conflict, match="was lost"):
+        hold.proving(5)
 
 
 def test_unless_somebody_else_took_the_lease(world: World) -> None:

@@ -109,6 +109,12 @@ def test_more_than_one_round_trip_goes_in_and_out(
 ) -> None:
     with database.begin() as tx:
         records = issue(tx, school, 2_500)
+        told: list[int] = []
+        waiting = credentials.waiting(tx, CHAIN_ID, 2_400, progress=told.append)
+        by_id = {record.id: record.leaf for record in records}
+        assert list(waiting) == sorted(by_id)[:2_400]
+        assert waiting.leaves == b"".join(by_id[each] for each in waiting)
+        assert told == [1_000, 2_000, 2_400]
         batch_id = seal(tx, records)
 
     with database.read() as tx:
@@ -381,6 +387,7 @@ def test_waiting_comes_oldest_first_of_all_schools_on_that_chain(
         seal(tx, [sealed])
 
         found = credentials.waiting(tx, CHAIN_ID, 2)
+        assert [credentials.count_waiting(tx, CHAIN_ID, n) for n in (2, 9)] == [2, 3]
         assert list(found) == [first.id, second.id]
         assert found.leaves == first.leaf + second.leaf
         assert credentials.oldest_waiting(tx, CHAIN_ID) == first.issued_at

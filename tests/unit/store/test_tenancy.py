@@ -106,6 +106,7 @@ NOT_OF_A_TENANT = {
     "chains.record_home": "one chain for all",
     "chains.require_home": "one home for all",
     "closings.left_to": "who closed and named a successor is public on chain",
+    "credentials.count_waiting": "the worker",
     "credentials.members": "the worker",
     "deliveries.advance": "the worker",
     "deliveries.backlog": "counts for the operator",

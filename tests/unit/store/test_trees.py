@@ -44,6 +44,21 @@ def test_every_path_comes_back(database: Database) -> None:
                 trees.path(tx, batch, size)
 
 
+def test_a_path_is_looked_up_and_not_searched_for(sqlite_database: Database) -> None:
+    """Out of ten million leaves a search takes a hundred times as long."""
+    query = str(trees._crossed(3))
+    with sqlite_database.read() as tx:
+        plan = tx.rows(
+            text(f"EXPLAIN QUERY PLAN {query}"),
+            {"batch": "", "number0": 0, "number8": 0, "number16": 0}
+            | {f"height_{n}": 8 * n - 8 for n in (1, 2, 3)},
+        )
+    steps = [row["detail"] for row in plan if "tree_tile" in row["detail"]]
+    key = "(batch_id=? AND height=? AND number=?)"
+    assert len(steps) == 3
+    assert all(step.startswith("SEARCH") and step.endswith(key) for step in steps)
+
+
 def test_a_member_finds_its_proof_in_the_tree(database: Database) -> None:
     with database.begin() as tx:
         batch, tree = sealed(tx, 300)
