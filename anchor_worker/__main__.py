@@ -103,7 +103,8 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
         rhythm = Rhythm(poll=options.poll, lease=options.lease, once=options.once)
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(LedgerFigures(database, _now))
+        has_receiver = settings.events_url is not None
+        registry.register(LedgerFigures(database, _now, has_receiver=has_receiver))
         metrics = WorkerMetrics(registry, clock=_now, patience=options.stuck_after)
         watched = Watched(
             registry, health=metrics.health, ready=lambda: metrics.ready(database)

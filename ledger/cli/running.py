@@ -138,7 +138,8 @@ def serve(
     )
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(LedgerFigures(database, now))
+    has_receiver = settings.events_url is not None
+    registry.register(LedgerFigures(database, now, has_receiver=has_receiver))
     metrics = ServerMetrics(registry)
     watched = Watched(
         registry,
@@ -158,10 +159,12 @@ def status(as_json: AsJson = False) -> int:
     """
     from ledger.services.progress import ledger_status
 
-    database = open_database(settings_from_environment())
+    settings = settings_from_environment()
+    database = open_database(settings)
+    has_receiver = settings.events_url is not None
     instant = now()
     with database.read() as tx:
-        shown = ledger_status(tx, instant)
+        shown = ledger_status(tx, instant, has_receiver=has_receiver)
     show(shown.to_json(), as_json, shown.to_text(instant))
     return 0 if shown.is_well else 1
 

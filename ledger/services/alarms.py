@@ -12,12 +12,15 @@ from enum import StrEnum
 from typing import Final
 
 from ledger.core.canonical import Json
+from ledger.store.event_records import EventBacklog
 from ledger.store.records import ChainTxState, Figures, Obstacle, SeenBalance
 
 #: Twenty minutes until finality are ordinary, an hour is not.
 LONGEST_PENDING: Final = timedelta(hours=1)
 #: What may pass between the moment when the policy wants a batch and its finality.
 LONGEST_UNANCHORED: Final = timedelta(hours=1)
+#: A receiver may be away for maintenance.
+LONGEST_UNDELIVERED: Final = timedelta(hours=1)
 #: So many days of coins are time enough to buy more.
 FEWEST_DAYS: Final = 7.0
 
@@ -39,6 +42,8 @@ class AlarmName(StrEnum):
     NO_WORKER = "PerdureNoWorker"
     STANDSTILL = "PerdureStandstill"
     LOW_BALANCE = "PerdureLowBalance"
+    EVENTS_LATE = "PerdureEventsLate"
+    EVENTS_REFUSED = "PerdureEventsRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,31 @@ class Alarm:
     def to_text(self) -> str:
         """For people."""
         return f"{self.says}. {self.advice} (docs/operating.md, {self.name})"
+
+
+def event_alarms(
+    backlog: EventBacklog, now: datetime, *, has_receiver: bool
+) -> Sequence[Alarm]:
+    """The alarms about events; without a receiver nobody waits for them."""
+    found = []
+    if has_receiver and _older(backlog.oldest, now, LONGEST_UNDELIVERED):
+        found.append(
+            Alarm(
+                AlarmName.EVENTS_LATE,
+                f"{_count(backlog.count, 'event')} not delivered, the oldest for"
+                f" {age(backlog.oldest, now)}",
+                "Look whether the receiver answers; they go again by themselves.",
+            )
+        )
+    if has_receiver and backlog.parked:
+        found.append(
+            Alarm(
+                AlarmName.EVENTS_REFUSED,
+                f"{_count(backlog.parked, 'event')} refused by the receiver and put aside",
+                "Mend the receiver, then: perdure events retry.",
+            )
+        )
+    return found
 
 
 def alarms(figures: Figures, now: datetime) -> Sequence[Alarm]:

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger.core.canonical import Json
-from ledger.services.alarms import Alarm, age, alarms, current_balances
+from ledger.services.alarms import (
+    Alarm,
+    age,
+    alarms,
+    current_balances,
+    event_alarms,
+)
+from ledger.services.events import event_backlog
 from ledger.store import chains, reports
 from ledger.store.database import Transaction
+from ledger.store.event_records import EventBacklog
 from ledger.store.records import Chain, ChainTxState, Figures, Holder
 
 _MEANING = {
@@ -98,14 +106,20 @@ class ChainStatus:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
-    """The work of each chain that this ledger was used with."""
+    """The work of each chain that this ledger was used with, and its events."""
 
     chains: Sequence[ChainStatus]
+    events: EventBacklog
+    alarms: Sequence[Alarm]
 
     @property
     def is_well(self) -> bool:
         """Whether no person has to look at anything."""
-        return not any(chain.alarms for chain in self.chains)
+        return not self._count
+
+    @property
+    def _count(self) -> int:
+        return len(self.alarms) + sum(len(chain.alarms) for chain in self.chains)
 
     def to_json(self) -> Json:
         """For programs."""
@@ -113,29 +127,40 @@ class LedgerStatus:
             "version": 1,
             "well": self.is_well,
             "chains": [chain.to_json() for chain in self.chains],
+            "events": {
+                "undelivered": self.events.count,
+                "oldest": _text(self.events.oldest),
+                "refused": self.events.parked,
+                "alarms": [alarm.to_json() for alarm in self.alarms],
+            },
         }
 
     def to_text(self, now: datetime) -> str:
         """For people: the answer first."""
         if not self.chains:
             return "This ledger was not used with a chain yet: perdure worker"
-        count = sum(len(chain.alarms) for chain in self.chains)
-        well = (
-            "All is well."
-            if self.is_well
-            else f"Alarms: {count}. Somebody has to look."
-        )
+        well = "All is well."
+        if not self.is_well:
+            well = f"Alarms: {self._count}. Somebody has to look."
+        events = [f"ALARM: {alarm.to_text()}" for alarm in self.alarms]
         lines = [line for chain in self.chains for line in chain.to_lines(now)]
-        return "\n".join([well, *lines])
+        return "\n".join([well, *events, *lines])
 
 
-def ledger_status(tx: Transaction, now: datetime) -> LedgerStatus:
-    """Count the work of every chain, and say what is wrong with it."""
+def ledger_status(
+    tx: Transaction, now: datetime, *, has_receiver: bool
+) -> LedgerStatus:
+    """Count the work of every chain, and say what is wrong with it.
+
+    `has_receiver`: whether events are posted to somebody, who then waits for them.
+    """
     statuses = []
     for chain in chains.all(tx):
         figures = reports.figures(tx, chain.chain_id, now)
         statuses.append(ChainStatus(chain, figures, alarms(figures, now)))
-    return LedgerStatus(statuses)
+    events = event_backlog(tx)
+    wrong = event_alarms(events, now, has_receiver=has_receiver)
+    return LedgerStatus(statuses, events, wrong)
 
 
 def _worker(holder: Holder) -> str:

@@ -16,8 +16,10 @@ from prometheus_client.registry import Collector
 
 from ledger.errors import StoreError
 from ledger.services.alarms import current_balances, longest_unanchored
+from ledger.services.events import event_backlog
 from ledger.store import chains, reports
 from ledger.store.database import Database
+from ledger.store.event_records import EventBacklog
 from ledger.store.records import Chain, Figures, Obstacle
 
 
@@ -28,9 +30,16 @@ class _Gauge(Protocol):
 class LedgerFigures(Collector):
     """Figures of every chain of a ledger."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        has_receiver: bool = False,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._has_receiver = has_receiver
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not read the database."""
@@ -46,10 +55,13 @@ class LedgerFigures(Collector):
                     (chain, reports.figures(tx, chain.chain_id, now))
                     for chain in chains.all(tx)
                 ]
+                backlog = event_backlog(tx)
         except StoreError:
             yield _up(False)
             return
         yield _up(True)
+        if self._has_receiver:
+            yield from _events(backlog, now)
         families = _Families()
         for chain, figures in found:
             families.add(chain, figures, now)
@@ -167,6 +179,24 @@ def _money(gauge: _Gauge, figures: Figures, now: datetime) -> None:
             _seconds(since.get(obstacle), now),
             obstacle=obstacle.value,
         )
+
+
+def _events(backlog: EventBacklog, now: datetime) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "perdure_events_undelivered",
+        "Events that the receiver has not taken, without those it refused.",
+        backlog.count,
+    )
+    yield GaugeMetricFamily(
+        "perdure_oldest_undelivered_event_seconds",
+        "Age of the oldest of them.",
+        _seconds(backlog.oldest, now),
+    )
+    yield GaugeMetricFamily(
+        "perdure_events_refused",
+        "Events that the receiver refused, put aside until it takes them.",
+        backlog.parked,
+    )
 
 
 def _seconds(since: datetime | None, now: datetime) -> float:

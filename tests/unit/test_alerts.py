@@ -21,7 +21,12 @@ from anchor_worker.metrics import WorkerMetrics
 from anchor_worker.observer import RoundOutcome, Step
 from ledger.chain.node import SendOutcome
 from ledger.chain.pool import Health, NodeState
-from ledger.services.alarms import FEWEST_DAYS, LONGEST_PENDING, AlarmName
+from ledger.services.alarms import (
+    FEWEST_DAYS,
+    LONGEST_PENDING,
+    LONGEST_UNDELIVERED,
+    AlarmName,
+)
 from ledger.store import costs, leases
 from ledger.store.database import Database
 from ledger.store.records import ChainTxKind, Cost
@@ -84,7 +89,9 @@ def exported(
 
 def samples_of(world: World) -> dict[str, list[dict[str, str]]]:
     registry = CollectorRegistry()
-    registry.register(LedgerFigures(world.database, lambda: datetime.now(UTC)))
+    registry.register(
+        LedgerFigures(world.database, lambda: datetime.now(UTC), has_receiver=True)
+    )
     now = datetime.now(UTC)
     world.seal()
     (row,) = world.rows()
@@ -160,4 +167,6 @@ def test_the_command_and_the_rules_know_the_same_alarms_and_limits() -> None:
     assert [rule["alert"] for rule in ledger["rules"]] == [n.value for n in AlarmName]
     pending = RULES[AlarmName.PENDING]["expr"]
     assert pending.endswith(f"> {LONGEST_PENDING.total_seconds():.0f}")
+    late = RULES[AlarmName.EVENTS_LATE]["expr"]
+    assert late.endswith(f"> {LONGEST_UNDELIVERED.total_seconds():.0f}")
     assert RULES[AlarmName.LOW_BALANCE]["expr"].endswith(f"< {FEWEST_DAYS:.0f}")

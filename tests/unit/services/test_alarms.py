@@ -8,11 +8,14 @@ import pytest
 
 from ledger.services.alarms import (
     LONGEST_PENDING,
+    LONGEST_UNDELIVERED,
     AlarmName,
     age,
     alarms,
+    event_alarms,
     longest_unanchored,
 )
+from ledger.store.event_records import EventBacklog
 from ledger.store.records import (
     ChainTxState,
     CostReport,
@@ -156,3 +159,18 @@ def test_ages_are_in_the_unit_that_is_taken_in_at_a_glance(
     minutes: int, words: str
 ) -> None:
     assert age(NOW - timedelta(minutes=minutes), NOW) == words
+
+
+def test_events_are_late_only_for_a_receiver_that_there_is() -> None:
+    late = EventBacklog(3, NOW - LONGEST_UNDELIVERED - SECOND, 2)
+    in_time = EventBacklog(3, NOW - LONGEST_UNDELIVERED, 0)
+
+    found = event_alarms(late, NOW, has_receiver=True)
+
+    assert [alarm.name for alarm in found] == [
+        AlarmName.EVENTS_LATE,
+        AlarmName.EVENTS_REFUSED,
+    ]
+    assert "3 events not delivered" in found[0].says
+    assert event_alarms(late, NOW, has_receiver=False) == []
+    assert event_alarms(in_time, NOW, has_receiver=True) == []

@@ -23,13 +23,18 @@ def test_a_ledger_that_was_not_used_says_how_to_begin(
     sqlite_database: Database,
 ) -> None:
     with sqlite_database.read() as tx:
-        status = ledger_status(tx, NOW)
+        status = ledger_status(tx, NOW, has_receiver=False)
 
     assert status.is_well
     assert status.to_text(NOW) == (
         "This ledger was not used with a chain yet: perdure worker"
     )
-    assert status.to_json() == {"version": 1, "well": True, "chains": []}
+    assert status.to_json() == {
+        "version": 1,
+        "well": True,
+        "chains": [],
+        "events": {"undelivered": 0, "oldest": None, "refused": 0, "alarms": []},
+    }
 
 
 def test_a_person_sees_first_whether_all_is_well(sqlite_database: Database) -> None:
@@ -39,9 +44,11 @@ def test_a_person_sees_first_whether_all_is_well(sqlite_database: Database) -> N
         credentials.insert(
             tx, [credential(school, 1, issued_at=NOW - timedelta(hours=3))]
         )
-        alone = ledger_status(tx, NOW)
+        alone = ledger_status(tx, NOW, has_receiver=False)
         leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=NOW)
-        worked_on = ledger_status(tx, NOW - timedelta(hours=2, minutes=30))
+        worked_on = ledger_status(
+            tx, NOW - timedelta(hours=2, minutes=30), has_receiver=False
+        )
 
     lines = alone.to_text(NOW).splitlines()
     assert not alone.is_well
@@ -64,7 +71,7 @@ def test_programs_get_the_same(sqlite_database: Database) -> None:
         chains.record(tx, CHAIN)
         school = add_school(tx)
         credentials.insert(tx, [credential(school, 1, issued_at=NOW)])
-        status = ledger_status(tx, NOW)
+        status = ledger_status(tx, NOW, has_receiver=False)
 
     document: Any = status.to_json()
     (chain,) = document["chains"]
@@ -72,3 +79,22 @@ def test_programs_get_the_same(sqlite_database: Database) -> None:
     assert chain["chainId"] == f"eip155:{CHAIN_ID}"
     assert (chain["waiting"], chain["workers"]) == (1, [])
     assert [alarm["name"] for alarm in chain["alarms"]] == ["PerdureNoWorker"]
+
+
+def test_events_that_nobody_takes_are_an_alarm_of_the_whole_ledger(
+    sqlite_database: Database,
+) -> None:
+    later = NOW + timedelta(hours=2)
+    with sqlite_database.begin() as tx:
+        chains.record(tx, CHAIN)
+        school = add_school(tx)
+        credentials.insert(tx, [credential(school, 1, issued_at=NOW)])
+        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=9999, now=NOW)
+        unheard = ledger_status(tx, later, has_receiver=True)
+        fetched = ledger_status(tx, later, has_receiver=False)
+
+    assert len(unheard.alarms) == 1
+    assert "\nALARM: 1 event not delivered, the oldest for 2 hours" in (
+        unheard.to_text(later)
+    )
+    assert fetched.alarms == []
