@@ -12,7 +12,6 @@ between makes our own transaction look like somebody else's.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -37,11 +36,8 @@ from ledger.store.records import (
 
 #: So many rounds in a row a used nonce has to be without any of our receipts.
 PATIENCE = 5
-#: So many of the newest final transactions are looked at again.
-WATCHED_FINALS = 64
 
 _MANY = 10_000
-_ALL = 1_000_000
 _UNDER_WAY = (ChainTxState.IN_PROGRESS, ChainTxState.SENT, ChainTxState.MINED)
 _log = logging.getLogger("anchor_worker.confirm")
 
@@ -68,7 +64,6 @@ class Confirmer:
         self._observer = observer
         self._missing: dict[UUID, int] = {}
         self._alarms: dict[UUID, str] = {}
-        self._watched: deque[UUID] | None = None
 
     def step(self, node: ChainNode, lease: Lease) -> bool:
         """Look at everything under way once. True if anything moved.
@@ -294,7 +289,6 @@ class Confirmer:
             "gas_price": receipt.gas_price,
         }
         if receipt.succeeded:
-            self._finals().append(row.id)
             _log.info("final", extra=extra)
         else:
             _log.critical(
@@ -373,37 +367,25 @@ class Confirmer:
 
     # ---------------------------------------------------------------- rule E: final, and gone
 
-    def _finals(self) -> deque[UUID]:
-        if self._watched is None:
-            with self._database.read() as tx:
-                rows = chain_txs.in_state(
-                    tx, self._chain_id, [ChainTxState.FINAL], _ALL
-                )
-            newest = sorted(
-                (row for row in rows if row.sender == self._sender),
-                key=lambda row: row.nonce or 0,
-            )
-            self._watched = deque((row.id for row in newest), maxlen=WATCHED_FINALS)
-        return self._watched
-
     def _watch_finals(self, node: ChainNode, lease: Lease) -> bool:
-        """Newest first: a block that is still there vouches for everything before it."""
-        finals = self._finals()
+        """Newest first: a block that is still there vouches for everything before it.
+
+        Read anew every time: what another worker settled meanwhile is watched too.
+        """
         worked = False
-        while finals:
+        while True:
             with self._database.read() as tx:
-                row = chain_txs.get(tx, finals[-1])
-            if row.state is ChainTxState.FINAL and row.block_number is not None:
-                if node.block(row.block_number).hash == row.block_hash:
-                    return worked
-                _log.critical(
-                    "a finalized block is gone; the transaction is followed again",
-                    extra=_about(row) | {"block": row.block_number},
-                )
-                self._send_again(lease, row)
-                worked = True
-            finals.pop()
-        return worked
+                row = chain_txs.newest_settled(tx, self._chain_id, self._sender)
+            if row is None or row.block_number is None:
+                return worked
+            if node.block(row.block_number).hash == row.block_hash:
+                return worked
+            _log.critical(
+                "a finalized block is gone; the transaction is followed again",
+                extra=_about(row) | {"block": row.block_number},
+            )
+            self._send_again(lease, row)
+            worked = True
 
 
 def _since(tx: Transaction, row: ChainTx) -> datetime:

@@ -84,20 +84,47 @@ class Prover:
 
         Raises ChainUnavailable if the node does not answer at all, Conflict if the lease is lost.
         """
+        worked = self._forget_lost(node, lease)
         with self._database.read() as tx:
             # Those that wait for another try must not hide the others.
             limit = BATCHES_AT_ONCE + len(self._retries) + len(self._held)
             found = evidence.unproved(tx, self._chain.chain_id, limit)
         if not found:
-            return False
+            return worked
         finalized = node.block("finalized")
-        worked = False
         for batch in found:
             if batch.id in self._held:
                 worked |= self._release(node, lease, batch.id, finalized)
             elif self._is_due(batch.id):
                 worked |= self._prove(node, lease, batch, finalized)
         return worked
+
+    def _forget_lost(self, node: ChainNode, lease: Lease) -> bool:
+        """Newest first: a block that is still there vouches for everything before it.
+
+        A chain that breaks its own promise may lose the block of the evidence and keep the one
+        of the anchor; what proves a lost block convinces nobody.
+        """
+        worked = False
+        while True:
+            with self._database.read() as tx:
+                newest = evidence.newest(tx, self._chain.chain_id)
+            if newest is None:
+                return worked
+            batch_id, header = newest[0], BlockHeader(newest[1])
+            # A node that lags does not have it yet: that says nothing.
+            if header.number > node.block("finalized").number:
+                return worked
+            if node.block(header.number).hash == header.hash:
+                return worked
+            with self._database.begin() as tx:
+                leases.hold(tx, lease, now=self._clock())
+                evidence.forget(tx, batch_id, self._chain.chain_id)
+            _log.critical(
+                "a finalized block is gone; its evidence is taken again",
+                extra={"batch": str(batch_id), "block": header.number},
+            )
+            worked = True
 
     def _is_due(self, batch_id: UUID) -> bool:
         retry = self._retries.get(batch_id)

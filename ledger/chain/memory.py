@@ -10,6 +10,7 @@ and after they happened, reads can fail: what is not broken on purpose behaves.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from eth_account import Account
@@ -382,6 +383,7 @@ def _outbids(new: _Transaction, old: _Transaction) -> bool:
     return new.tip * 10 >= old.tip * 11 and new.fee_cap * 10 >= old.fee_cap * 11
 
 
+@lru_cache(maxsize=4096)  # recovering a signer takes milliseconds
 def _decode(raw: bytes) -> _Transaction:
     fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
     return _Transaction(

@@ -7,6 +7,7 @@ slot, so that the chain in memory can prove what they say.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from eth_abi.abi import decode, encode
 from eth_keys.datatypes import Signature
@@ -315,6 +316,7 @@ def _open_request(
     return issuer
 
 
+@lru_cache(maxsize=4096)  # a reorganised transaction is executed again
 def _signer(request: bytes, signature: bytes) -> str:
     try:
         # Ethereum writes the recovery bit as 27 or 28, eth_keys as 0 or 1.

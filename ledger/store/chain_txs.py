@@ -212,6 +212,21 @@ def newest_block(tx: Transaction, chain_id: int, sender: str) -> int | None:
     return newest
 
 
+def newest_settled(tx: Transaction, chain_id: int, sender: str) -> ChainTx | None:
+    """The final or reverted chain transaction of a sender with the highest nonce; None before the first."""
+    row = tx.row(
+        select(ChainTxRow)
+        .where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.sender) == sender,
+            col(ChainTxRow.state).in_([_S.FINAL, _S.REVERTED]),
+        )
+        .order_by(col(ChainTxRow.nonce).desc())
+        .limit(1)
+    )
+    return None if row is None else _chain_tx(row)
+
+
 def begin_attempt(
     tx: Transaction, lease: Lease, attempt: Attempt, *, nonce: int, now: datetime
 ) -> None:

@@ -181,6 +181,17 @@ def header(tx: Transaction, batch_id: UUID, chain_id: int) -> bytes | None:
     return found
 
 
+def newest(tx: Transaction, chain_id: int) -> tuple[UUID, bytes] | None:
+    """The batch whose evidence is of the newest block, and that block's header; None without any."""
+    row = tx.row(
+        select(col(EvidenceHeaderRow.batch_id), col(EvidenceHeaderRow.header))
+        .where(col(EvidenceHeaderRow.chain_id) == chain_id)
+        .order_by(col(EvidenceHeaderRow.block_number).desc())
+        .limit(1)
+    )
+    return None if row is None else (row["batch_id"], row["header"])
+
+
 def keep_carried(tx: Transaction, credential_id: UUID, data: bytes) -> None:
     """Keep the evidence that an imported credential's file carried."""
     tx.add_if_absent(CarriedEvidenceRow, {"credential_id": credential_id, "data": data})

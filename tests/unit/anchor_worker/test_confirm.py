@@ -178,6 +178,56 @@ def test_a_reorganisation_below_finality_is_said_aloud_and_followed_again(
     assert [row.nonce for row in world.rows()] == [0, 1]
 
 
+def test_what_another_worker_settled_is_watched_too(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    """A worker that had the lease before, and has it again after another one's death."""
+    first = world.worker("one")
+    first.round()
+    world.clock.sleep(61)
+    world.seal()
+    world.rounds(world.worker("two"), 6)
+    assert world.states() == [S.FINAL]
+    world.chain.reorg(world.chain.block("latest").number, repool=True)
+    world.clock.sleep(61)
+    first.round()
+
+    assert any("block is gone" in words for words in alarms(log.records))
+    assert world.states() == [S.SENT]
+    world.rounds(first, 6)
+    world.check()
+
+
+def test_what_was_settled_without_knowing_it_is_watched_too(world: World) -> None:
+    """The commit was done and its answer lost."""
+    world.seal()
+    worker = world.worker()
+    world.rounds(worker, 3)
+    assert world.states() == [S.MINED]
+    world.database.faults[:] = ["", "after"]
+    with pytest.raises(StoreError):
+        worker.round()
+    assert world.states() == [S.FINAL]
+    world.chain.reorg(world.chain.block("latest").number, repool=True)
+    worker.round()
+
+    assert world.states() == [S.SENT]
+    world.rounds(worker, 6)
+    world.check()
+
+
+def test_a_revert_below_finality_is_taken_back_too(world: World) -> None:
+    nobody = acts.add_key(DOMAIN, b"\x01" * 32, b"\x02" * 32, 1, FOREVER, OTHER_KEY)
+    world.enqueue(nobody, "of nobody")
+    worker = world.worker()
+    world.rounds(worker, 6)
+    assert world.states() == [S.REVERTED]
+    world.chain.reorg(world.chain.block("latest").number, repool=True)
+    worker.round()
+
+    assert world.states() == [S.SENT]
+
+
 def test_a_reorganisation_of_blocks_without_ours_raises_no_alarm(
     world: World, log: pytest.LogCaptureFixture
 ) -> None:

@@ -388,3 +388,40 @@ def test_a_chain_that_goes_back_behind_finality_takes_the_evidence_along(
     with world.database.read() as tx:
         assert len(chain_txs.in_state(tx, CHAIN_ID, [ChainTxState.FINAL], 9)) == 1
     world.check()
+
+
+def test_evidence_of_a_lost_block_is_taken_again_though_the_anchor_stayed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proof of a block that is not on the chain convinces nobody."""
+    mined(world)
+    world.chain.mine(2)
+    worker = world.worker()
+    worker.round()
+    before = header_of(world)
+    assert before is not None
+    world.chain.reorg(world.chain.block("latest").number - before.number + 1)
+    worker.round()
+
+    after = header_of(world)
+    assert after is not None
+    assert after.hash == world.chain.block(after.number).hash != before.hash
+    assert world.states() == [ChainTxState.FINAL]
+    assert "a finalized block is gone; its evidence is taken again" in caplog.messages
+    world.check()
+
+
+def test_a_node_that_lags_takes_no_evidence_away(world: World) -> None:
+    mined(world)
+    world.worker().round()
+    before = header_of(world)
+    assert before is not None
+    world.chain._blocks = world.chain._blocks[:-2]
+    with Database.begin(world.database) as tx:
+        lease = leases.take(
+            tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=world.clock()
+        )
+    assert lease is not None
+    world.worker()._steps.prover.step(world.chain, lease)
+
+    assert header_of(world) == before

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from anchor_worker.confirm import Confirmer
@@ -36,6 +36,7 @@ from ledger.store.records import (
     WorkerReport,
 )
 from tests.invariants import Mined, check_at_rest, check_invariants
+from tests.troubled_node import Killed as Killed  # noqa: PLC0414 - given on
 from tests.unit.store import samples
 from tests.unit.verify.fakes import deployed_code
 
@@ -47,10 +48,6 @@ SMALL = BatchLimits(size=4, age=timedelta(0))
 POLICY = FeePolicy(max_fee=MAX_FEE, bump_after=3)
 ONCE = Rhythm(poll=0.0, once=True)
 EVERY_STATE = tuple(ChainTxState)
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of it runs any more."""
 
 
 class WitnessChain(MemoryChain):
@@ -92,14 +89,17 @@ class WitnessChain(MemoryChain):
 class BrokenDatabase(Database):
     """Fails a write as `faults` says, one entry for each: "before", "after" or "" (works).
 
-    "killed before" and "killed after" end the process there.
+    "killed before" and "killed after" end the process there; something to call is called before
+    the write begins: what others do meanwhile.
     """
 
-    faults: list[str] = field(default_factory=list)
+    faults: list[str | Callable[[], None]] = field(default_factory=list)
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         fault = self.faults.pop(0) if self.faults else ""
+        if callable(fault):
+            fault()
         # Not super(): a slotted dataclass is another class than the one super() looks up.
         with Database.begin(self) as tx:
             yield tx
@@ -149,12 +149,21 @@ class Side:
 class World:
     """One school, its home chain and perhaps others; as many workers as a test wants."""
 
-    def __init__(self, database: Database, *, others: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        others: Sequence[int] = (),
+        add_school: Callable[[Transaction], Organisation] = samples.add_school,
+        genesis_hash: bytes | None = None,
+    ) -> None:
         self.database = BrokenDatabase(
             database.name, database._writer, database._reader
         )
         home = Side(database, CHAIN_ID)
         self.chain, self.record, self.signer = home.chain, home.record, home.signer
+        if genesis_hash is not None:  # of a chain that is not in memory
+            self.record = replace(self.record, genesis_hash=genesis_hash)
         self.others = [Side(database, chain_id) for chain_id in others]
         self.clock = Clock()
         self.issued = 0
@@ -163,7 +172,7 @@ class World:
             chains.record_home(tx, self.record)
             for other in self.others:
                 chains.record(tx, other.record)
-            self.school: Organisation = samples.add_school(tx)
+            self.school: Organisation = add_school(tx)
 
     def issue(self, count: int) -> None:
         """Issue credentials that wait to be sealed."""

@@ -260,6 +260,23 @@ def test_receipt_is_kept_and_forgotten_when_its_block_is_gone(
         assert sent == chain_txs.get(tx, sent.id)
 
 
+def test_the_newest_settled_is_the_one_with_the_highest_nonce(
+    database: Database,
+) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        assert chain_txs.newest_settled(tx, CHAIN_ID, SENDER) is None
+        rows = [in_state(tx, lease, State.MINED, nonce) for nonce in range(3)]
+        assert chain_txs.newest_settled(tx, CHAIN_ID, SENDER) is None
+        for row, new in zip(rows, (State.FINAL, State.REVERTED), strict=False):
+            chain_txs.advance(tx, lease, row.id, State.MINED, new, now=NOW)
+
+        newest = chain_txs.newest_settled(tx, CHAIN_ID, SENDER)
+        assert newest == chain_txs.get(tx, rows[1].id)
+        assert chain_txs.newest_settled(tx, CHAIN_ID, OTHER_SENDER) is None
+        assert chain_txs.newest_settled(tx, 1, SENDER) is None
+
+
 def test_only_one_of_two_moves_it(database: Database) -> None:
     with database.begin() as tx:
         lease = take(tx)

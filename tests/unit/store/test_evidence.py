@@ -97,6 +97,27 @@ def test_without_evidence_nothing_is_found(
         assert evidence.slots(tx, batch.id, CHAIN_ID, [A]) == []
 
 
+def test_the_newest_evidence_is_that_of_the_highest_block(
+    database: Database, school: Organisation
+) -> None:
+    one, two = seal(database, school, 1), seal(database, school, 2)
+    with database.begin() as tx:
+        assert evidence.newest(tx, CHAIN_ID) is None
+        later = evidence_of(one, ACCOUNT)
+        earlier = replace(
+            evidence_of(two, ACCOUNT),
+            block_number=later.block_number - 1,
+            header=b"earlier",
+        )
+        evidence.keep(tx, later)
+        evidence.keep(tx, earlier)
+
+        assert evidence.newest(tx, CHAIN_ID) == (one.id, b"header")
+        assert evidence.newest(tx, 1) is None
+        evidence.forget(tx, one.id, CHAIN_ID)
+        assert evidence.newest(tx, CHAIN_ID) == (two.id, b"earlier")
+
+
 def test_a_later_capture_takes_the_place_of_the_earlier(
     database: Database, school: Organisation
 ) -> None:

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ NETWORK = Network(
 )
 
 
+@lru_cache
 def deployed_code(contract: str) -> bytes:
     artefact = canonical.parse_object((ABI / f"{contract}.json").read_bytes())
     code = artefact["deployedBytecode"]
