@@ -33,6 +33,7 @@ from anchor_worker.deliver import Care
 from anchor_worker.loop import Rhythm
 from anchor_worker.metrics import PATIENCE, WorkerMetrics
 from anchor_worker.policy import Overrides
+from anchor_worker.seal import CHECKPOINT_AGE
 from anchor_worker.wiring import (
     Options,
     Signers,
@@ -122,6 +123,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                     rhythm,
                     options.trust,
                     adopt_sender=options.adopt_sender,
+                    checkpoint_age=timedelta(seconds=options.checkpoint_age),
                 ),
                 clock=_now,
                 observe=observe,
@@ -187,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the paying account has sent transactions before this ledger had it, and nobody"
         " else uses it now",
+    )
+    add(
+        "--checkpoint-age",
+        type=_number(float, 0, 2_592_000),
+        default=CHECKPOINT_AGE.total_seconds(),
+        metavar="SECONDS",
+        help="longest wait of a checkpoint for credentials to be sealed with (%(default)s)",
     )
     add(
         "--trust",

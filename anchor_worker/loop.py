@@ -1,9 +1,9 @@
 """
 The loop of one chain: take the lease, seal, confirm, submit, prove, and again.
 
-Sealing asks no node, so it goes on while none answers. There is no recovery code. What a crash left behind is found in the database by the same steps
-at the next round, in this process or in another. Two workers may run: the one without the
-lease stands by.
+Sealing asks no node, so it goes on while none answers. There is no recovery code. What a crash
+left behind is found in the database by the same steps at the next round, in this process or in
+another. Two workers may run: the one without the lease stands by.
 """
 
 import logging

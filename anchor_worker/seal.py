@@ -1,18 +1,28 @@
-"""Seal: waiting credentials become one batch, whose root is proved before it is stored."""
+"""
+Seal: waiting credentials become one batch, whose root is proved before it is stored.
+
+Behind the credentials stand checkpoints, if there are other chains to state them on: the blocks
+of the home chain that evidence is of, so that it can be checked when the home chain has died.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Self
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
 from uuid import uuid4
 
 from anchor_worker import tree
 from ledger.chain import acts
 from ledger.errors import Conflict
-from ledger.store import batches, chain_txs, credentials, leases, trees
+from ledger.store import batches, checkpoints, credentials, leases, trees
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Batch, Chain, Lease, Policy
+from ledger.store.records import Batch, Chain, Lease, Policy, UnstatedBlock
+
+#: So many checkpoints stand in one batch at most.
+CHECKPOINTS_AT_ONCE: Final = 1_000
+#: So long checkpoints wait for credentials; where none come, they go alone.
+CHECKPOINT_AGE: Final = timedelta(days=1)
 
 _log = logging.getLogger("anchor_worker.seal")
 
@@ -53,7 +63,7 @@ class BatchLimits:
 class Sealer:
     """Seals batches of one chain. Owns nothing: what it decides on is in the database."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is sealed, when, and for which chains
         self,
         database: Database,
         chain: Chain,
@@ -62,6 +72,7 @@ class Sealer:
         lease_seconds: float,
         clock: Callable[[], datetime],
         others: Sequence[Chain] = (),
+        checkpoint_age: timedelta = CHECKPOINT_AGE,
     ) -> None:
         self._database = database
         self._chain = chain
@@ -71,6 +82,7 @@ class Sealer:
         self._clock = clock
         #: Further chains that every batch is anchored on.
         self._others = tuple(others)
+        self._checkpoint_age = checkpoint_age
 
     @property
     def asks_for_gas(self) -> bool:
@@ -85,10 +97,12 @@ class Sealer:
         limits = self.limits
         with self._database.read() as tx:
             oldest = credentials.oldest_waiting(tx, self._chain.chain_id)
-            if oldest is None:
-                return None
             full = credentials.count_waiting(tx, self._chain.chain_id, limits.size)
-        if not limits.is_due(full, self._clock() - oldest, gas):
+            unstated = self._unstated(tx)
+        if oldest is None:
+            if not self._must_be_stated(unstated):
+                return None
+        elif not limits.is_due(full, self._clock() - oldest, gas):
             return None
 
         # Nothing is locked while the tree is built; `batches.seal` takes only what still waits.
@@ -97,8 +111,12 @@ class Sealer:
             waiting = credentials.waiting(
                 tx, self._chain.chain_id, limits.size, progress=hold.reading
             )
-        built = tree.build_joined(waiting.leaves)
-        tree.check_tree(built, waiting.leaves, progress=hold.proving)
+        points = [block.checkpoint for block in unstated]
+        leaves = waiting.leaves
+        for point in points:
+            leaves.extend(point.leaf)
+        built = tree.build_joined(leaves)
+        tree.check_tree(built, leaves, progress=hold.proving)
         batch = Batch(
             id=uuid4(),
             chain_id=self._chain.chain_id,
@@ -106,31 +124,44 @@ class Sealer:
             tree_size=built.size,
             sealed_at=self._clock(),
         )
-        act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
-        # Members, places, tree, root and the act that anchors it: all of it or nothing.
+        # Members, places, tree, root and the acts that anchor it: all of it or nothing.
         with self._database.begin() as tx:
             hold.renew(tx)
-            anchor = batches.seal(
-                tx, batch, waiting, to=act.to, data=act.data, gas=act.gas
-            )
+            if len(waiting):
+                act = acts.anchor(self._chain.anchor_registry, batch.sealed_root)
+                batches.seal(tx, batch, waiting, to=act.to, data=act.data, gas=act.gas)
+            else:
+                batches.seal_checkpoints(tx, batch)
+            checkpoints.state(tx, batch, points, first=len(waiting))
             trees.keep(tx, batch, built.tiles())
             for other in self._others:
-                chain_txs.copy(
-                    tx,
-                    anchor,
-                    chain_id=other.chain_id,
-                    to=other.anchor_registry,
-                    now=batch.sealed_at,
+                act = acts.anchor(other.anchor_registry, batch.sealed_root)
+                batches.anchor(
+                    tx, batch, other.chain_id, to=act.to, data=act.data, gas=act.gas
                 )
         _log.info(
             "sealed a batch",
             extra={
                 "batch": str(batch.id),
-                "credentials": batch.tree_size,
+                "credentials": len(waiting),
+                "checkpoints": len(points),
                 "root": batch.sealed_root.hex(),
             },
         )
         return batch
+
+    def _unstated(self, tx: Transaction) -> Sequence[UnstatedBlock]:
+        """Blocks of evidence that no batch states yet; none without a chain to state them on."""
+        if not self._others:
+            return ()
+        return checkpoints.unstated(tx, self._chain.chain_id, CHECKPOINTS_AT_ONCE)
+
+    def _must_be_stated(self, blocks: Sequence[UnstatedBlock]) -> bool:
+        """Whether these go into a batch of their own, for want of credentials to go with."""
+        if not blocks:
+            return False
+        oldest = datetime.fromtimestamp(min(block.time for block in blocks), UTC)
+        return self._clock() - oldest >= self._checkpoint_age
 
 
 class _Hold:

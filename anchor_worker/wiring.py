@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
 from anchor_worker.receiver import HttpReceiver
-from anchor_worker.seal import Sealer
+from anchor_worker.seal import CHECKPOINT_AGE, Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
 from ledger.chain import acts
@@ -55,6 +55,7 @@ class Options:
     rhythm: Rhythm
     trust: Path | None
     adopt_sender: bool = False
+    checkpoint_age: timedelta = CHECKPOINT_AGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
             lease_seconds=options.rhythm.lease,
             clock=clock,
             others=[other.chain for other in others],
+            checkpoint_age=options.checkpoint_age,
         )
         submitter = Submitter(
             database,

@@ -235,3 +235,29 @@ def status_list_command(org_code: Org) -> int:
         )
     print(data.decode())
     return 0
+
+
+@app.command("checkpoint-proofs")
+def checkpoint_proofs_command(
+    first: Annotated[
+        int, typer.Option("--from-block", min=0, help="Only blocks from here on.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Write there instead of the output.")
+    ] = None,
+) -> int:
+    """Write which blocks of the home chain this ledger has stated on other chains.
+
+    At most 1,000; for more ask again from the number after the last one. For: perdure
+    checkpoints --from-proofs.
+    """
+    from ledger.services.checkpoints import checkpoint_proofs
+
+    database = open_database(settings_from_environment())
+    with database.read() as tx:
+        data = checkpoint_proofs(tx, first=first)
+    if out is None:
+        print(data.decode(), end="")
+    else:
+        write_file(out, data)
+    return 0

@@ -18,7 +18,7 @@ from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.errors import MalformedError, NotFound, ProofError, SettingError
 from ledger.services.sender_use import look_at_sender
-from ledger.store import batches, chain_txs, chains, credentials, trees
+from ledger.store import batches, chain_txs, chains, checkpoints, credentials, trees
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     LOST,
@@ -236,9 +236,19 @@ class _Examination:
             if problem is not None:
                 self._found.add("credential.leaf", member.id, problem)
         self._found.credentials += count
-        if count != batch.tree_size:
+        stated = checkpoints.of_batch(tx, batch)
+        for place, each in enumerate(stated, count):
+            problem = _place_problem(
+                batch, place, each.leaf_index, each.checkpoint.leaf, next(kept, None)
+            )
+            if problem is not None:
+                about = f"block {each.checkpoint.block_number}"
+                self._found.add("checkpoint.leaf", batch.id, f"{about}: {problem}")
+        if count + len(stated) != batch.tree_size:
             self._found.add(
-                "batch.size", batch.id, f"{count} members, a tree of {batch.tree_size}"
+                "batch.size",
+                batch.id,
+                f"{count} members, {len(stated)} checkpoints, a tree of {batch.tree_size}",
             )
 
     def _kept_paths(self, tx: Transaction, batch: Batch) -> Iterator[bytes]:
@@ -350,18 +360,28 @@ def _leaf_problem(
     *,
     contents: bool,
 ) -> str | None:
-    if member.leaf_index != place:
-        return f"at place {member.leaf_index} instead of {place}"
+    problem = _place_problem(batch, place, member.leaf_index, member.leaf, path)
+    # The content of a credential may have been erased; the leaf stays.
+    if problem is None and contents and member.data is not None:
+        try:
+            leaf = SignedCredential.from_bytes(member.data).leaf
+        except MalformedError as error:
+            return str(error)
+        if leaf != member.leaf:
+            return "its leaf is not that of its bytes"
+    return problem
+
+
+def _place_problem(  # noqa: PLR0917 - a leaf, where it stands, and where it should
+    batch: Batch, place: int, leaf_index: int | None, leaf: bytes, path: bytes | None
+) -> str | None:
+    if leaf_index != place:
+        return f"at place {leaf_index} instead of {place}"
     if path is None:
         return "without a path"
     try:
         proof = InclusionProof.from_bytes(place, batch.tree_size, path)
-        root = sealed_root(batch.tree_size, proof.root(member.leaf))
-        # The content of a credential may have been erased; the leaf stays.
-        if contents and member.data is not None:
-            leaf = SignedCredential.from_bytes(member.data).leaf
-            if leaf != member.leaf:
-                return "its leaf is not that of its bytes"
+        root = sealed_root(batch.tree_size, proof.root(leaf))
     except (MalformedError, ProofError) as error:
         return str(error)
     return None if root == batch.sealed_root else "its path leads to another root"

@@ -68,16 +68,32 @@ def seal(
             " with those that are"
         )
     events.sealed(tx, batch)
-    anchor = NewChainTx(
+    return anchor(tx, batch, batch.chain_id, to=to, data=data, gas=gas)
+
+
+def seal_checkpoints(tx: Transaction, batch: Batch) -> None:
+    """Store a batch without any credential; `checkpoints.state` says what its leaves are.
+
+    It is for other chains than its own: nobody there gains from the home chain's word.
+    """
+    tx.change(insert(BatchRow).values(asdict(batch)))
+    events.sealed(tx, batch)
+
+
+def anchor(
+    tx: Transaction, batch: Batch, chain_id: int, *, to: str, data: bytes, gas: int
+) -> ChainTx:
+    """Ask for the anchor of a batch's root on a chain, once; `to` is the registry there."""
+    new = NewChainTx(
         kind=ChainTxKind.ANCHOR,
-        chain_id=batch.chain_id,
+        chain_id=chain_id,
         to=to,
         data=data,
         gas=gas,
         subject=str(batch.id),
         unique_key=f"anchor/{batch.sealed_root.hex()}",
     )
-    return chain_txs.enqueue(tx, anchor, batch.sealed_at)
+    return chain_txs.enqueue(tx, new, batch.sealed_at)
 
 
 def adopt(tx: Transaction, batch: Batch) -> Batch:

@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from ledger.core.checkpoint import BlockCheckpoint
+
 
 class IssuerKeyRole(StrEnum):
     """What an issuer's key may do."""
@@ -230,6 +232,23 @@ class Anchored:
     registry: str
     block_number: int
     time: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnstatedBlock:
+    """A block that no batch states yet, and its time in seconds."""
+
+    checkpoint: BlockCheckpoint
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCheckpoint:
+    """A checkpoint's place in the batch that states it."""
+
+    batch_id: UUID
+    leaf_index: int
+    checkpoint: BlockCheckpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ledger.store.records import (
 )
 from ledger.store.tables import (
     BatchAnchorRow,
+    BatchCheckpointRow,
     BatchRow,
     ChainTxRow,
     ClosingRow,
@@ -99,10 +100,18 @@ def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:
             col(ChainTxRow.created_at) > now - LATELY,
         )
     )
+    # Checkpoints are leaves too, and no credentials.
+    stated = (
+        select(func.count())
+        .where(col(BatchCheckpointRow.batch_id) == col(BatchRow.id))
+        .scalar_subquery()
+    )
     (anchored,) = tx.rows(
         select(
             func.count().label("batches"),
-            func.coalesce(func.sum(BatchRow.tree_size), 0).label("credentials"),
+            func.coalesce(func.sum(BatchRow.tree_size - stated), 0).label(
+                "credentials"
+            ),
         )
         .join(BatchAnchorRow, col(BatchAnchorRow.batch_id) == col(BatchRow.id))
         .where(col(BatchAnchorRow.chain_id) == chain_id)

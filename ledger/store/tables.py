@@ -264,6 +264,24 @@ class TreeTileRow(_Row, table=True):
     nodes: bytes = Field(sa_type=LargeBinary)
 
 
+class BatchCheckpointRow(_Row, table=True):
+    """A block of the home chain that a batch states, as one of its leaves."""
+
+    __tablename__ = "batch_checkpoint"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("chain_id", "block_number"),
+        _size("block_hash", 32),
+        CheckConstraint("leaf_index >= 0", name="leaf_index"),
+        CheckConstraint("block_number >= 0", name="block_number"),
+    )
+
+    batch_id: UUID = Field(primary_key=True, foreign_key="batch.id")
+    leaf_index: int = Field(primary_key=True, sa_type=BigInteger)
+    chain_id: int = Field(sa_type=BigInteger)
+    block_number: int = Field(sa_type=BigInteger)
+    block_hash: bytes = Field(sa_type=LargeBinary)
+
+
 class EvidenceHeaderRow(_Row, table=True):
     """The block at which the registries are proved for a batch; only of what is final."""
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from ledger.web.api import (
     achievements,
     api_keys,
+    checkpoint_proofs,
     closing,
     credentials,
     events,
@@ -82,6 +83,7 @@ def create_app(edges: LedgerEdges, metrics: ServerMetrics | None = None) -> Fast
         api_keys,
         verification,
         status_lists,
+        checkpoint_proofs,
         health,
     ):
         app.include_router(nouns.router)

@@ -1,14 +1,26 @@
 """One row and one state machine for each batch and chain; a chain that is away holds up nobody."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
-from anchor_worker import spread
+from anchor_worker import seal, spread
 from anchor_worker.loop import Ending, Rhythm
+from ledger.chain.registry import AnchorRegistry
+from ledger.core.checkpoint import (
+    BlockCheckpoint,
+    CheckpointProof,
+    parse_checkpoint_proofs,
+)
+from ledger.core.header import BlockHeader
+from ledger.core.registries import ANCHOR_REGISTRY
 from ledger.errors import ChainUnavailable, Conflict
-from ledger.store import batches, chains, leases
+from ledger.services.checkpoints import checkpoint_proofs
+from ledger.services.doctor import examine
+from ledger.store import batches, chains, checkpoints, evidence, leases
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, Side, World
@@ -198,3 +210,148 @@ def test_once_asked_to_stop_too_early_it_says_so(
     steady = Rhythm(poll=0.0, once=False)
     assert world.other_worker(other, rhythm=steady).run(stop) is Ending.DONE
     assert "before everything was final" not in log.text
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+def stated(world: World) -> list[tuple[int, int, int]]:
+    """Which block is stated at which leaf of a tree of which size, by number."""
+    with world.database.read() as tx:
+        return [
+            (
+                each.checkpoint.block_number,
+                each.leaf_index,
+                batches.get(tx, each.batch_id).tree_size,
+            )
+            for each in checkpoints.since(tx, CHAIN_ID, 0, 99)
+        ]
+
+
+def evidence_blocks(world: World) -> list[BlockHeader]:
+    """The blocks that the evidence of the batches is of, in their order."""
+    with world.database.read() as tx:
+        found = [
+            evidence.header(tx, UUID(row.subject), CHAIN_ID) for row in world.rows()
+        ]
+    return [BlockHeader(raw) for raw in found if raw is not None]
+
+
+def proofs(world: World) -> tuple[CheckpointProof, ...]:
+    with world.database.read() as tx:
+        return parse_checkpoint_proofs(checkpoint_proofs(tx))
+
+
+def test_the_next_batch_states_the_blocks_of_the_evidence_before(world: World) -> None:
+    (other,) = world.others
+    home, there = world.worker(), world.other_worker(other)
+    for count in (4, 3, 2):
+        world.issue(count)
+        world.rounds(home, 6)
+    headers = evidence_blocks(world)
+    first, second, third = (header.number for header in headers)
+
+    assert stated(world) == [(first, 3, 4), (second, 2, 3)]
+    assert third > second
+    assert proofs(world) == ()
+    world.rounds(there, 8)
+    world.check()
+    assert [proof.checkpoint for proof in proofs(world)] == [
+        BlockCheckpoint(CHAIN_ID, header.number, header.hash) for header in headers[:2]
+    ]
+    for proof in proofs(world):
+        proof.check()
+        (anchor,) = proof.anchors
+        slot = AnchorRegistry(other.chain, ANCHOR_REGISTRY).anchored_at(
+            proof.sealed_root, anchor.block_number + 2
+        )
+        assert slot is not None
+        assert (anchor.chain_id, anchor.time, anchor.block_number) == (
+            OTHER,
+            slot.time,
+            slot.block_number,
+        )
+
+
+def test_without_another_chain_nothing_is_stated(sqlite_database: Database) -> None:
+    world = World(sqlite_database)
+    home = world.worker()
+    for _ in range(2):
+        world.issue(3)
+        world.rounds(home, 6)
+    world.clock.sleep(3 * 86_400)
+
+    world.rounds(home, 3)
+    assert stated(world) == []
+    assert len(world.rows()) == 2
+    world.check()
+
+
+def test_without_credentials_checkpoints_go_alone_and_to_other_chains_only(
+    world: World,
+) -> None:
+    (other,) = world.others
+    there = world.other_worker(other)
+    world.issue(4)
+    world.rounds(world.worker("first"), 6)
+    (header,) = evidence_blocks(world)
+    world.clock.sleep(61)
+    passed = world.clock.now - datetime.fromtimestamp(header.time, UTC)
+    home = world.worker(checkpoint_age=passed + timedelta(days=1))
+    world.rounds(home, 2)
+    world.clock.sleep(86_400 - 2 * 12 - 1)
+    home.round()
+    assert stated(world) == []
+
+    world.clock.sleep(1)
+    world.rounds(home, 3)
+    world.rounds(there, 8)
+    assert stated(world) == [(header.number, 0, 1)]
+    assert len(world.rows()) == 1, "the home chain's word is worth nothing there"
+    assert world.states(OTHER) == [S.FINAL, S.FINAL]
+    (proof,) = proofs(world)
+    proof.check()
+    world.check()
+    # It brings no new evidence, so it does not call for another.
+    world.clock.sleep(9 * 86_400)
+    world.rounds(home, 3)
+    assert len(stated(world)) == 1
+
+
+def test_one_batch_states_so_many_blocks_and_the_next_one_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seal, "CHECKPOINTS_AT_ONCE", 1)
+    home = world.worker()
+    others, world.others = world.others, []
+    alone = world.worker("alone")
+    for _ in range(2):
+        world.issue(4)
+        world.rounds(alone, 6)
+    world.others = others
+    world.clock.sleep(61)
+    first, second = (header.number for header in evidence_blocks(world))
+
+    world.issue(4)
+    world.rounds(home, 6)
+    assert [number for number, _, _ in stated(world)] == [first]
+    world.issue(4)
+    world.rounds(home, 6)
+    assert [number for number, _, _ in stated(world)] == [first, second]
+
+
+def test_the_doctor_finds_a_checkpoint_that_was_changed(world: World) -> None:
+    home = world.worker()
+    for _ in range(2):
+        world.issue(4)
+        world.rounds(home, 6)
+    with Database.begin(world.database) as tx:
+        tx.change(text("UPDATE batch_checkpoint SET block_number = block_number + 1"))
+
+    (finding,) = examine(world.database, node=None, contents=False).findings
+    assert finding.code == "checkpoint.leaf"
+    assert "its path leads to another root" in finding.detail
+    with Database.begin(world.database) as tx:
+        tx.change(text("DELETE FROM batch_checkpoint"))
+    (finding,) = examine(world.database, node=None, contents=False).findings
+    assert finding.code == "batch.size"

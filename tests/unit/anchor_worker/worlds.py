@@ -45,6 +45,8 @@ SENDER_KEY = bytes.fromhex("22" * 32)
 SENDER = address_of(SENDER_KEY)
 MAX_FEE = 100 * 10**9
 SMALL = BatchLimits(size=4, age=timedelta(0))
+#: The chain in memory began years before the worlds' clock: its blocks are never young.
+NEVER_ALONE = timedelta(days=36_500)
 POLICY = FeePolicy(max_fee=MAX_FEE, bump_after=3)
 ONCE = Rhythm(poll=0.0, once=True)
 EVERY_STATE = tuple(ChainTxState)
@@ -244,6 +246,7 @@ class World:
         owner: str = "one",
         *,
         limits: BatchLimits = SMALL,
+        checkpoint_age: timedelta = NEVER_ALONE,
         policy: FeePolicy = POLICY,
         rhythm: Rhythm = ONCE,
         nodes: list[ChainNode] | None = None,
@@ -276,6 +279,7 @@ class World:
                     lease_seconds=60,
                     clock=self.clock,
                     others=[other.record for other in self.others],
+                    checkpoint_age=checkpoint_age,
                 ),
                 Submitter(
                     self.database,

@@ -79,12 +79,18 @@ TAKE_A_RECORD = {
 #: They touch no tenant's data, or that of all on purpose.
 NOT_OF_A_TENANT = {
     "api_keys.by_secret_hash": "how a caller's organisation becomes known",
+    "batches.anchor": "the worker",
     "batches.adopt": "a batch mixes organisations; it leads to no credential",
     "batches.anchors": "a batch mixes organisations; it leads to no credential",
     "batches.forget_anchor": "the worker",
     "batches.get": "a batch mixes organisations; it leads to no credential",
     "batches.record_anchor": "the worker",
     "batches.seal": "the worker",
+    "batches.seal_checkpoints": "the worker",
+    "checkpoints.of_batch": "blocks of a chain, which are public",
+    "checkpoints.since": "blocks of a chain, which are public",
+    "checkpoints.state": "the worker",
+    "checkpoints.unstated": "the worker",
     "chain_txs.about": "its subject is known to whoever may read that",
     "chain_txs.add_attempt": "the worker",
     "chain_txs.advance": "the worker",

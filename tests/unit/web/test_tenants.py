@@ -43,6 +43,7 @@ ROUTES = {
     "GET /api/v1/events": OWN,
     "POST /api/v1/verify": PUBLIC,
     "GET /status/{issuer}/{key}": PUBLIC,
+    "GET /checkpoint-proofs": PUBLIC,
     "GET /achievements/{issuer}/{code}/{version}": PUBLIC,
     "GET /c/{short_code}": PUBLIC,
     "GET /issuers/{issuer}": PUBLIC,
