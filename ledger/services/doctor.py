@@ -17,8 +17,17 @@ from ledger.core.credential import SignedCredential
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
 from ledger.errors import MalformedError, NotFound, ProofError, SettingError
+from ledger.services.policies import ceilings_at
 from ledger.services.sender_use import look_at_sender
-from ledger.store import batches, chain_txs, chains, checkpoints, credentials, trees
+from ledger.store import (
+    batches,
+    chain_txs,
+    chains,
+    checkpoints,
+    credentials,
+    policies,
+    trees,
+)
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     LOST,
@@ -29,6 +38,7 @@ from ledger.store.records import (
     ChainTxKind,
     ChainTxState,
     CredentialRecord,
+    PolicyChange,
 )
 
 _MANY: Final = 1_000_000
@@ -80,6 +90,7 @@ def examine(
     """
     Look at everything of every chain in the database; at the chain too, if a node is given.
 
+    Fees are compared with the policy that was in force, or with `max_fee` for a unit of gas.
     Without `contents` a credential's leaf is not computed again from its bytes. Raises ChainUnavailable if the node does not answer, StoreError if the database does not.
     """
     diagnosis = Diagnosis()
@@ -134,6 +145,7 @@ class _Examination:
         self._node = node
         self._found = diagnosis
         self._max_fee = max_fee
+        self._policies: Sequence[PolicyChange] = ()
         self._contents = contents
         self._progress = progress
         #: Batches whose leaves were proved already: a batch is anchored on several chains.
@@ -141,6 +153,7 @@ class _Examination:
 
     def run(self) -> None:
         with self._database.read() as tx:
+            self._policies = policies.history(tx, self._chain.chain_id)
             rows = list(
                 chain_txs.in_state(tx, self._chain.chain_id, tuple(ChainTxState), _MANY)
             )
@@ -187,12 +200,24 @@ class _Examination:
             problem = _problem_of(row, attempt)
             if problem is not None:
                 self._found.add("transaction.bytes", row.id, problem)
-            if self._max_fee is not None and attempt.fee_cap > self._max_fee:
-                self._found.add(
-                    "transaction.fee",
-                    row.id,
-                    f"{attempt.fee_cap} wei for a unit of gas, above {self._max_fee}",
-                )
+            self._check_fee(row, attempt)
+
+    def _check_fee(self, row: ChainTx, attempt: Attempt) -> None:
+        """I11: what was signed is not dearer than the policy of those days allowed."""
+        max_fee, max_cost = ceilings_at(self._policies, attempt.created_at)
+        if self._max_fee is not None:
+            max_fee = self._max_fee
+        cost = row.gas * attempt.fee_cap
+        if attempt.fee_cap > max_fee:
+            self._found.add(
+                "transaction.fee",
+                row.id,
+                f"{attempt.fee_cap} wei for a unit of gas, above {max_fee}",
+            )
+        if cost > max_cost:
+            self._found.add(
+                "transaction.fee", row.id, f"may take {cost} wei, above {max_cost}"
+            )
 
     # ---------------------------------------------------------------- batches
 

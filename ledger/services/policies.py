@@ -6,7 +6,7 @@ expected, and an example; whether it comes from an option, or from a row that wa
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -253,6 +253,24 @@ def _wrong(setting: Setting, named: str, given: str, beside: str = "") -> Settin
 
 
 # -------------------------------------------------------------------- use cases
+
+#: A round may take long, and the clocks of two hosts differ: so near, a change may be unknown.
+_LEEWAY: Final = timedelta(days=1)
+
+
+def ceilings_at(changes: Sequence[PolicyChange], instant: datetime) -> tuple[int, int]:
+    """The highest ceilings in force within a day of an instant, by the changes of one chain.
+
+    In wei, for a unit of gas and for a transaction.
+    """
+    before = [each.policy for each in changes if each.set_at <= instant - _LEEWAY]
+    near = [
+        each.policy
+        for each in changes
+        if instant - _LEEWAY < each.set_at <= instant + _LEEWAY
+    ]
+    in_force = [before[-1] if before else Policy(), *near]
+    return max(p.max_fee for p in in_force), max(p.max_tx_cost for p in in_force)
 
 
 @dataclass(frozen=True, slots=True)

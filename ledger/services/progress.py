@@ -13,10 +13,11 @@ from ledger.services.alarms import (
     event_alarms,
 )
 from ledger.services.events import event_backlog
+from ledger.services.policies import coins
 from ledger.store import chains, reports
 from ledger.store.database import Transaction
 from ledger.store.event_records import EventBacklog
-from ledger.store.records import Chain, ChainTxState, Figures, Holder
+from ledger.store.records import Chain, ChainTxState, CostReport, Figures, Holder
 
 _MEANING = {
     ChainTxState.SEALED: "waiting to be signed",
@@ -64,6 +65,9 @@ class ChainStatus:
                 "spentDay": str(found.costs.spent_day),
                 "spentMonth": str(found.costs.spent_month),
                 "underWay": str(found.costs.under_way),
+                "perCredential": _wei(found.costs.per_credential),
+                "maxTransaction": str(found.costs.policy.max_tx_cost),
+                "maxDay": str(found.costs.policy.max_day_cost),
                 "balances": [
                     {
                         "sender": balance.sender,
@@ -98,6 +102,7 @@ class ChainStatus:
             if count
         )
         yield from (_worker(holder) for holder in found.holders)
+        yield from _costs(found.costs)
         yield from (
             f"  coins of {balance.sender}: {_days(found.costs.days_left(balance))}"
             for balance in current_balances(found)
@@ -121,11 +126,22 @@ class LedgerStatus:
     def _count(self) -> int:
         return len(self.alarms) + sum(len(chain.alarms) for chain in self.chains)
 
+    @property
+    def per_credential(self) -> float | None:
+        """Wei for a credential's anchors on all chains; None if nothing was anchored.
+
+        As if the coins of all chains were worth the same.
+        """
+        each = [chain.figures.costs.per_credential for chain in self.chains]
+        known = [amount for amount in each if amount is not None]
+        return sum(known) if known else None
+
     def to_json(self) -> Json:
         """For programs."""
         return {
             "version": 1,
             "well": self.is_well,
+            "costPerCredential": _wei(self.per_credential),
             "chains": [chain.to_json() for chain in self.chains],
             "events": {
                 "undelivered": self.events.count,
@@ -144,6 +160,12 @@ class LedgerStatus:
             well = f"Alarms: {self._count}. Somebody has to look."
         events = [f"ALARM: {alarm.to_text()}" for alarm in self.alarms]
         lines = [line for chain in self.chains for line in chain.to_lines(now)]
+        each = self.per_credential
+        if len(self.chains) > 1 and each is not None:
+            lines.append(
+                f"A credential's anchors cost {coins(round(each))} coins on all chains together,"
+                " if their coins are worth the same."
+            )
         return "\n".join([well, *events, *lines])
 
 
@@ -168,6 +190,23 @@ def _worker(holder: Holder) -> str:
     if seconds <= 0:
         return f"  worker: none for {holder.sender}"
     return f"  worker: {holder.owner} for {holder.sender}, its lease has {seconds:.0f} s left"
+
+
+def _costs(costs: CostReport) -> Iterator[str]:
+    policy = costs.policy
+    yield (
+        f"  spent: {coins(costs.spent_day)} coins in 24 hours, of at most"
+        f" {coins(policy.max_day_cost)}; {coins(costs.spent_month)} in 30 days"
+    )
+    if costs.under_way:
+        yield f"  what is under way may take {coins(costs.under_way)} more"
+    each = costs.per_credential
+    if each is not None:
+        yield f"  an anchored credential cost {coins(round(each))} coins in 30 days"
+
+
+def _wei(amount: float | None) -> str | None:
+    return None if amount is None else str(round(amount))
 
 
 def _days(days: float | None) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,12 +11,13 @@ from ledger.chain.node import BlockTag, Receipt
 from ledger.core.issuer import issuer_id, recovery_commitment
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, ChainUnavailable, StoreError
-from ledger.store import batches, issuers, organisations
+from ledger.store import batches, costs, issuers, organisations
 from ledger.store.database import Database
 from ledger.store.records import (
     Anchored,
     Batch,
     ChainTxState,
+    Cost,
     IssuerKey,
     IssuerKeyRole,
     IssuerRecord,
@@ -388,6 +390,70 @@ class OtherReceipts(MemoryChain):
         return Receipt(
             tx_hash, block.number, block.hash, True, to, b"", 21_000, 1, block.time
         )
+
+
+def cost_of(world: World) -> Cost | None:
+    (row,) = world.rows()
+    with world.database.read() as tx:
+        return costs.of(tx, row.id)
+
+
+def test_a_cost_is_what_the_receipt_says_and_goes_with_its_block(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    world.rounds(worker, 1)
+    assert cost_of(world) is None
+    worker.round()
+    mined = world.chain.block("latest")
+    assert world.states() == [S.MINED]
+    # The whole gas limit: what the chain in memory takes.
+    assert cost_of(world) == Cost(60_000, 2 * 10**9, mined.time)
+
+    world.chain.reorg(1)
+    worker.round()
+    assert world.states() == [S.SENT]
+    assert cost_of(world) is None
+    world.clock.sleep(60)
+    world.rounds(worker, 6)
+    assert world.states() == [S.FINAL]
+    found = cost_of(world)
+    assert found is not None
+    assert found.time > mined.time
+
+
+def test_a_transaction_that_reverted_is_paid_for_too(world: World) -> None:
+    act = acts.add_key(DOMAIN, b"\x09" * 32, b"\x08" * 32, 1, FOREVER, OTHER_KEY)
+    world.enqueue(act, "add a key")
+    world.rounds(world.worker(), 6)
+
+    assert world.states() == [S.REVERTED]
+    assert cost_of(world) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"gas_used": 60_001}, {"gas_used": 0}, {"gas_price": 3 * 10**9 + 1}],
+    ids=["more gas", "no gas", "dearer"],
+)
+def test_a_receipt_for_more_than_was_offered_is_not_believed(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: dict[str, int]
+) -> None:
+    world.seal()
+    worker = world.worker()
+    world.rounds(worker, 1)
+    true = world.chain.receipt
+
+    def lie(tx_hash: bytes) -> Receipt | None:
+        receipt = true(tx_hash)
+        return receipt and replace(receipt, **change)
+
+    monkeypatch.setattr(world.chain, "receipt", lie)
+    with pytest.raises(ChainUnavailable, match="and nonce 0 may take 60000"):
+        worker.round()
+    assert cost_of(world) is None
+    monkeypatch.undo()
+    worker.round()
+    assert world.states() == [S.MINED]
 
 
 def test_a_receipt_for_another_call_is_not_believed(world: World) -> None:

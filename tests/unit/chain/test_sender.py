@@ -61,6 +61,20 @@ def test_everything_else_is_refused(fields: TransactionFields, reason: str) -> N
         SIGNER.sign(fields)
 
 
+def test_a_transaction_may_cost_so_much_and_the_ceilings_may_be_changed() -> None:
+    rules = replace(RULES, max_cost=60_000 * 9)
+    signer = KeystoreSigner(DEV_KEY, rules)
+    signer.sign(FIELDS)
+    with pytest.raises(KeystoreError, match=r"540009 wei is above the ceiling of 540000"):
+        signer.sign(replace(FIELDS, gas=60_001))
+
+    rules.max_cost = 60_001 * 9
+    signer.sign(replace(FIELDS, gas=60_001))
+    rules.max_fee = 8
+    with pytest.raises(KeystoreError, match="a fee of 9 wei"):
+        signer.sign(FIELDS)
+
+
 def test_what_is_no_private_key_makes_no_signer() -> None:
     with pytest.raises(MalformedError, match="not a secp256k1 private key"):
         KeystoreSigner(bytes(32), RULES)

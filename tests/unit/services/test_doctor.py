@@ -3,14 +3,18 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
 from ledger.chain.memory import MemoryChain
 from ledger.core.keys import keccak256
 from ledger.services.doctor import Diagnosis, examine, to_lines
+from ledger.store import policies
 from ledger.store.database import Database
-from tests.unit.anchor_worker.worlds import MAX_FEE, World
+from ledger.store.records import Policy
+from tests.unit.anchor_worker.worlds import CHAIN_ID, MAX_FEE, World
+from tests.unit.store.samples import NOW
 
 Break = Callable[[World], None]
 
@@ -154,6 +158,31 @@ def test_what_was_broken_is_found(world: World, name: str) -> None:
 
     assert code in {finding.code for finding in diagnosis.findings}
     assert any(line.startswith(f"✕ {code}") for line in to_lines(diagnosis))
+
+
+def test_fees_are_compared_with_the_policy_of_their_days(world: World) -> None:
+    """The anchors were signed at 3 gwei, for 60,000 gas, a moment after NOW."""
+
+    def policy(day: int, max_fee: int, max_tx_cost: int = 10**16) -> None:
+        with world.database.begin() as tx:
+            new = Policy(max_fee=max_fee * 10**9, max_tx_cost=max_tx_cost)
+            at = NOW + timedelta(days=day)
+            policies.set(tx, CHAIN_ID, new, by="anna", now=at)
+
+    def found() -> set[str]:
+        return {each.code for each in look(world, max_fee=None).findings}
+
+    assert found() == set()
+    policy(-9, 2)
+    assert found() == {"transaction.fee"}
+    policy(-5, 3)
+    assert found() == set()
+    policy(-4, 3, 60_000 * 3 * 10**9 - 1)
+    assert found() == {"transaction.fee"}
+    policy(0, 3, 60_000 * 3 * 10**9)
+    assert found() == set()
+    policy(3, 1)
+    assert found() == set(), "what was allowed is not forbidden afterwards"
 
 
 def test_a_fee_above_the_ceiling_is_found(world: World) -> None:

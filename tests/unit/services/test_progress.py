@@ -1,21 +1,26 @@
 """What `perdure status` shows."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from ledger.services.progress import ledger_status
-from ledger.store import chains, credentials, leases
-from ledger.store.database import Database
-from ledger.store.records import Chain
+from ledger.store import batches, chain_txs, chains, costs, credentials, leases
+from ledger.store.database import Database, Transaction
+from ledger.store.records import Batch, Chain, ChainTxKind, Cost
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
     REGISTRY,
     SENDER,
     add_school,
+    batch_of,
     credential,
+    issue,
+    new_chain_tx,
 )
 
+INSTANT = int(NOW.timestamp())
 CHAIN = Chain(CHAIN_ID, bytes(32), REGISTRY, REGISTRY, test=True)
 
 
@@ -32,6 +37,7 @@ def test_a_ledger_that_was_not_used_says_how_to_begin(
     assert status.to_json() == {
         "version": 1,
         "well": True,
+        "costPerCredential": None,
         "chains": [],
         "events": {"undelivered": 0, "oldest": None, "refused": 0, "alarms": []},
     }
@@ -98,3 +104,32 @@ def test_events_that_nobody_takes_are_an_alarm_of_the_whole_ledger(
         unheard.to_text(later)
     )
     assert fetched.alarms == []
+
+
+def test_costs_are_shown_for_each_chain_and_together(sqlite_database: Database) -> None:
+    other = replace(CHAIN, chain_id=7)
+    with sqlite_database.begin() as tx:
+        for chain in (CHAIN, other):
+            chains.record(tx, chain)
+        batch, _ = batch_of(issue(tx, add_school(tx), 4))
+        for chain, price in ((CHAIN, 2 * 10**9), (other, 10**9)):
+            anchored(tx, batch, chain.chain_id, Cost(50_000, price, INSTANT - 60))
+        status = ledger_status(tx, NOW, has_receiver=False)
+
+    document: Any = status.to_json()
+    first, second = document["chains"]
+    assert (first["chainId"], second["chainId"]) == ("eip155:7", f"eip155:{CHAIN_ID}")
+    assert first["costs"]["spentDay"] == str(50_000 * 10**9)
+    assert second["costs"]["perCredential"] == str(50_000 * 2 * 10**9 // 4)
+    assert document["costPerCredential"] == str(50_000 * 3 * 10**9 // 4)
+    text = status.to_text(NOW)
+    assert "spent: 0.0001 coins in 24 hours, of at most 0.5; 0.0001 in 30 days" in text
+    assert "an anchored credential cost 0.000025 coins in 30 days" in text
+    assert "cost 0.0000375 coins on all chains together" in text
+
+
+def anchored(tx: Transaction, batch: Batch, chain_id: int, cost: Cost) -> None:
+    batches.adopt(tx, batch)
+    new = new_chain_tx("anchor", ChainTxKind.ANCHOR, str(batch.id))
+    row = chain_txs.enqueue(tx, replace(new, chain_id=chain_id), NOW)
+    costs.record(tx, row.id, cost)
