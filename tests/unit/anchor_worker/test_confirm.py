@@ -445,7 +445,7 @@ def test_a_receipt_for_more_than_was_offered_is_not_believed(
 
     def lie(tx_hash: bytes) -> Receipt | None:
         receipt = true(tx_hash)
-        return receipt and replace(receipt, **change)
+        return receipt and replace(receipt, **change)  # type: ignore[arg-type]
 
     monkeypatch.setattr(world.chain, "receipt", lie)
     with pytest.raises(ChainUnavailable, match="and nonce 0 may take 60000"):

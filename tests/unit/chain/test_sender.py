@@ -65,7 +65,9 @@ def test_a_transaction_may_cost_so_much_and_the_ceilings_may_be_changed() -> Non
     rules = replace(RULES, max_cost=60_000 * 9)
     signer = KeystoreSigner(DEV_KEY, rules)
     signer.sign(FIELDS)
-    with pytest.raises(KeystoreError, match=r"540009 wei is above the ceiling of 540000"):
+    with pytest.raises(
+        KeystoreError, match=r"540009 wei is above the ceiling of 540000"
+    ):
         signer.sign(replace(FIELDS, gas=60_001))
 
     rules.max_cost = 60_001 * 9
