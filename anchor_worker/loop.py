@@ -21,6 +21,7 @@ from anchor_worker.observer import SILENCE, Observer, RoundOutcome, Step
 from anchor_worker.policy import PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
+from anchor_worker.retired import Retired
 from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
@@ -85,6 +86,8 @@ class Steps:
     #: Where the policy is the database's: read before, and what the sender has, looked at after.
     policy: PolicyInForce | None = None
     purse: Purse | None = None
+    #: Follows what accounts that paid before have on their way.
+    retired: Retired | None = None
 
 
 class Worker:
@@ -200,6 +203,8 @@ class Worker:
             worked = self._steps.confirmer.step(node, lease)
         with self._timed(Step.SUBMIT):
             worked |= self._steps.submitter.step(node, lease)
+        if self._steps.retired is not None:
+            worked |= self._steps.retired.step(node, self._owner)
         if self._steps.sealer.asks_for_gas:
             fee = node.fee()
             self._gas = fee.base + fee.tip

@@ -27,6 +27,7 @@ from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
 from anchor_worker.receiver import HttpReceiver
+from anchor_worker.retired import Retired
 from anchor_worker.seal import CHECKPOINT_AGE, Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
@@ -304,6 +305,13 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
                 ),
                 policy,
                 Purse(database, chain.chain_id, signer.address, clock=clock),
+                Retired(
+                    database,
+                    chain.chain_id,
+                    signer.address,
+                    lease_seconds=options.rhythm.lease,
+                    clock=clock,
+                ),
             ),
             sender=signer.address,
             owner=owner,

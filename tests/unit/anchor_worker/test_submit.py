@@ -569,16 +569,6 @@ def test_without_a_signature_nothing_is_begun(world: World) -> None:
     assert world.states() == [S.SENT]
 
 
-def test_rows_of_an_earlier_sender_are_left_alone(world: World) -> None:
-    world.seal()
-    world.worker().round()
-    world.signer = AbsentSigner()
-    world.signer.address = "0x" + "77" * 20
-    world.worker().round()
-
-    assert len(world.chain.sends) == 1
-
-
 def test_fees_may_differ_and_nothing_else(world: World) -> None:
     world.seal()
     worker = world.worker()

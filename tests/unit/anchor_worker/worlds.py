@@ -10,6 +10,7 @@ from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.observer import SILENCE, Observer
 from anchor_worker.prove import Prover
+from anchor_worker.retired import Retired
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.spread import Spreader
 from anchor_worker.submit import FeePolicy, Submitter
@@ -268,7 +269,7 @@ class World:
                 Confirmer(
                     self.database,
                     CHAIN_ID,
-                    SENDER,
+                    self.signer.address,
                     clock=self.clock,
                     observer=observer,
                 ),
@@ -296,8 +297,15 @@ class World:
                     clock=self.clock,
                     accreditors=self.accreditors,
                 ),
+                retired=Retired(
+                    self.database,
+                    CHAIN_ID,
+                    self.signer.address,
+                    lease_seconds=60,
+                    clock=self.clock,
+                ),
             ),
-            sender=SENDER,
+            sender=self.signer.address,
             owner=owner,
             rhythm=rhythm,
             clock=self.clock,
