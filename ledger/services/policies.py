@@ -32,12 +32,12 @@ _OFF: Final = "off"
 
 def gwei(wei: int) -> str:
     """A fee for a unit of gas: `1.5` for 1,500,000,000 wei."""
-    return _decimal(wei, _GWEI)
+    return _decimal(wei, 9)
 
 
 def coins(wei: int) -> str:
     """A cost in whole coins: `0.05` for 5 * 10^16 wei."""
-    return _decimal(wei, _COIN)
+    return _decimal(wei, 18)
 
 
 def span(time: timedelta) -> str:
@@ -47,9 +47,9 @@ def span(time: timedelta) -> str:
     return "0s" if not seconds else f"{seconds // _UNITS[unit]}{unit}"
 
 
-def _decimal(wei: int, unit: int) -> str:
-    text = f"{Decimal(wei) / unit:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _decimal(wei: int, places: int) -> str:
+    whole, rest = divmod(wei, 10**places)
+    return f"{whole}.{rest:0{places}}".rstrip("0").removesuffix(".")
 
 
 # -------------------------------------------------------------------- settings

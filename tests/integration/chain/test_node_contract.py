@@ -15,6 +15,7 @@ from ledger.chain.sender import (
     SignedTransaction,
     SigningRules,
     TransactionFields,
+    read_signed,
 )
 from ledger.core.account import find_account
 from ledger.core.evidence import (
@@ -140,6 +141,10 @@ def test_a_receipt_names_its_block_and_what_was_called(world: World) -> None:
     assert (receipt.to, receipt.data) == (act.to, act.data)
     assert receipt.block_hash == world.node.block(receipt.block_number).hash
     assert 0 < receipt.gas_used <= act.gas
+    block = world.node.block(receipt.block_number)
+    assert receipt.block_time == block.time
+    _, fields = read_signed(signed.raw)
+    assert receipt.gas_price == min(fields.fee_cap, block.base_fee + fields.tip)
 
 
 def test_what_an_account_sent_in_a_block_is_told_with_its_signed_bytes(

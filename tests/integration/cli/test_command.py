@@ -426,3 +426,38 @@ def test_texts_for_people_name_the_next_step(ledger: Command, tmp_path: Path) ->
         "perdure org create nowhere"
         in ledger("credential", "list", "--org", "nowhere").err
     )
+
+
+def test_a_policy_is_shown_and_changed_by_its_options(ledger: Command) -> None:
+    assert "was not used with a chain yet" in ledger("policy").out
+    nowhere = ledger("policy", "set", "--batch-age", "5m")
+    assert (nowhere.code, "--chain is missing" in nowhere.err) == (78, True)
+
+    chain = ("--chain", "eip155:31337")
+    done = ledger("policy", "set", "--batch-age", "5m", "--gas-below", "20", *chain)
+    assert done.code == 0
+    assert "a unit of gas costs less than 20 gwei" in done.out
+    (shown,) = ledger("policy", *chain, "--json").json
+    assert (shown["batchAgeSeconds"], shown["number"]) == (300, 1)
+    assert "@" in shown["setBy"]
+
+    wrong = ledger("policy", "set", "--latest", "1m", *chain)
+    assert wrong.code == 78
+    assert "--latest does not do: given '1m', expected" in wrong.err
+    assert ledger("policy", *chain, "--json").json == [shown]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["policy", "set"], "nothing to set"),
+        (["policy", "--chain", "31337"], "--chain does not do: given '31337'"),
+        (["policy", "--chain", "eip155:5"], "eip155:5 is not on the list"),
+    ],
+)
+def test_a_policy_of_nothing_or_of_no_chain_is_refused(
+    ledger: Command, arguments: list[str], said: str
+) -> None:
+    answer = ledger(*arguments)
+
+    assert (answer.code, said in answer.err) == (78, True)
