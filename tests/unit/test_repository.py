@@ -274,7 +274,8 @@ def missing_commands(lines: list[list[str]]) -> list[str]:
             for parameter in known.params
             if parameter.required and parameter.opts[0].startswith("--")
         }
-        if hasattr(known, "commands") or wrong or needed - set(words):
+        unfinished = hasattr(known, "commands") and not known.invoke_without_command
+        if unfinished or wrong or needed - set(words):
             missing.append(" ".join(line))
     return missing
 
