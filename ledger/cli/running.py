@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from ledger.cli.app import AsJson, app
+from ledger.cli.app import UNFINISHED, AsJson, app
 from ledger.cli.console import progress_bar, show
 from ledger.cli.wiring import (
     addresses_of,
@@ -185,9 +185,15 @@ def doctor(
 
     settings = settings_from_environment()
     database = open_database(settings)
-    node = None if offline else Node(settings.rpc_urls[0])
+    node, others = None, {}
+    if not offline:
+        node = Node(settings.rpc_urls[0])
+        others = {
+            other.network.chain_id: Node(other.rpc_urls[0])
+            for other in settings.other_chains(node.chain_id())
+        }
     with progress_bar("Batches") as progress:
-        diagnosis = examine(database, node=node, progress=progress)
+        diagnosis = examine(database, node=node, others=others, progress=progress)
     show(
         {
             "version": 1,
@@ -197,8 +203,11 @@ def doctor(
             "transactions": diagnosis.transactions,
             "finalized": diagnosis.finalized,
             "findings": [finding.to_json() for finding in diagnosis.findings],
+            "silent": diagnosis.silent,
         },
         as_json,
         "\n".join(to_lines(diagnosis)),
     )
-    return 0 if diagnosis.is_well else 1
+    if not diagnosis.is_well:
+        return 1
+    return UNFINISHED if diagnosis.silent else 0

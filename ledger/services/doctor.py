@@ -5,8 +5,9 @@ Nothing that the worker remembers or concluded is taken for granted. Each findin
 promise, with a code; waiting for something is none.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +17,13 @@ from ledger.chain.sender import read_signed
 from ledger.core.credential import SignedCredential
 from ledger.core.keys import keccak256
 from ledger.core.merkle import InclusionProof, sealed_root
-from ledger.errors import MalformedError, NotFound, ProofError, SettingError
+from ledger.errors import (
+    ChainUnavailable,
+    MalformedError,
+    NotFound,
+    ProofError,
+    SettingError,
+)
 from ledger.services.policies import ceilings_at
 from ledger.services.sender_use import look_at_sender
 from ledger.store import (
@@ -68,6 +75,8 @@ class Diagnosis:
     batches: int = 0
     transactions: int = 0
     finalized: int | None = None
+    #: Chains that were to be asked and did not answer, and why.
+    silent: list[str] = field(default_factory=list)
 
     @property
     def is_well(self) -> bool:
@@ -83,6 +92,7 @@ def examine(
     database: Database,
     *,
     node: ChainNode | None,
+    others: Mapping[int, ChainNode] = MappingProxyType({}),
     max_fee: int | None = None,
     contents: bool = True,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -90,8 +100,10 @@ def examine(
     """
     Look at everything of every chain in the database; at the chain too, if a node is given.
 
-    Fees are compared with the policy that was in force, or with `max_fee` for a unit of gas.
-    Without `contents` a credential's leaf is not computed again from its bytes. Raises ChainUnavailable if the node does not answer, StoreError if the database does not.
+    `others` are nodes of further chains, by chain id; one that does not answer is noted. Fees
+    are compared with the policy that was in force, or with `max_fee` for a unit of gas. Without
+    `contents` a credential's leaf is not computed again from its bytes. Raises ChainUnavailable
+    if `node` does not answer, StoreError if the database does not.
     """
     diagnosis = Diagnosis()
     try:
@@ -101,11 +113,28 @@ def examine(
     with database.read() as tx:
         known = chains.all(tx)
     seen: set[UUID] = set()
-    for chain in known:
-        ours = node if node is not None and _is_of(chain, node, diagnosis) else None
+
+    def look(chain: Chain, asked: ChainNode | None) -> None:
         _Examination(
-            database, chain, ours, diagnosis, max_fee, contents, progress, seen
+            database, chain, asked, diagnosis, max_fee, contents, progress, seen
         ).run()
+
+    for chain in known:
+        other = others.get(chain.chain_id)
+        if other is None:
+            look(chain, node if node and _is_of(chain, node, diagnosis) else None)
+            continue
+        finalized = diagnosis.finalized
+        try:
+            answers = _is_of(chain, other, diagnosis)
+        except ChainUnavailable as error:
+            answers = False
+            diagnosis.silent.append(f"eip155:{chain.chain_id}: {error}")
+        try:
+            look(chain, other if answers else None)
+        except ChainUnavailable as error:
+            diagnosis.silent.append(f"eip155:{chain.chain_id}: {error}")
+        diagnosis.finalized = finalized  # told of the home chain
     return diagnosis
 
 
@@ -423,6 +452,8 @@ def to_lines(diagnosis: Diagnosis) -> Iterator[str]:
     else:
         yield f"Looked at: {seen}, and the chain up to block {diagnosis.finalized:,}."
     if diagnosis.is_well:
-        yield "Every promise holds."
+        yield "Every promise holds." if not diagnosis.silent else "What was seen holds."
+    for told in diagnosis.silent:
+        yield f"? {told}"
     for finding in diagnosis.findings:
         yield f"✕ {finding.code}  {finding.about}: {finding.detail}"

@@ -19,7 +19,7 @@ from ledger.core.header import BlockHeader
 from ledger.core.registries import ANCHOR_REGISTRY
 from ledger.errors import ChainUnavailable, Conflict
 from ledger.services.checkpoints import checkpoint_proofs
-from ledger.services.doctor import examine
+from ledger.services.doctor import Diagnosis, examine, to_lines
 from ledger.store import batches, chains, checkpoints, evidence, leases
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
@@ -355,3 +355,29 @@ def test_the_doctor_finds_a_checkpoint_that_was_changed(world: World) -> None:
         tx.change(text("DELETE FROM batch_checkpoint"))
     (finding,) = examine(world.database, node=None, contents=False).findings
     assert finding.code == "batch.size"
+
+
+def test_the_doctor_asks_every_chain_and_goes_on_without_a_silent_one(
+    world: World,
+) -> None:
+    (other,) = world.others
+    world.issue(4)
+    world.rounds(world.worker(), 6)
+    world.rounds(world.other_worker(other), 6)
+    nodes = {OTHER: other.chain}
+
+    def diagnosis() -> Diagnosis:
+        return examine(world.database, node=world.chain, others=nodes, contents=False)
+
+    assert (diagnosis().findings, diagnosis().silent) == ([], [])
+    assert (diagnosis().credentials, diagnosis().batches) == (4, 1)
+    with Database.begin(world.database) as tx:
+        tx.change(text("UPDATE batch_anchor SET time = time + 1 WHERE chain_id = 10"))
+    (finding,) = diagnosis().findings
+    assert finding.code == "batch.slot"
+    other.chain.broken_reads = -1
+    silent = diagnosis()
+    assert (silent.findings, len(silent.silent)) == ([], 1)
+    assert "eip155:10: " in silent.silent[0]
+    assert silent.finalized == world.chain.block("finalized").number
+    assert "What was seen holds." in list(to_lines(silent))
