@@ -432,3 +432,94 @@ def test_an_old_copy_of_the_database_stops_with_a_critical_message(
     critical = [e["event"] for e in ledger.events() if e["level"] == "critical"]
     assert len(critical) == 1
     assert "the database is an old copy" in critical[0]
+
+
+# -------------------------------------------------------------------- several chains
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def know(ledger: Ledger, second: Anvil) -> None:
+    """Put the chain 10 beside the home chain into the networks file."""
+    networks = ledger.folder / "networks.json"
+    (home,) = json.loads(networks.read_text())["networks"]
+    genesis = second.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
+    other = home | {"name": "second", "chainId": "eip155:10", "genesisHash": genesis}
+    networks.write_text(json.dumps({"version": 1, "networks": [home, other]}))
+
+
+def test_once_a_chain_that_is_away_is_named_and_the_others_come_to_rest(
+    ledger: Ledger, start_anvil: Callable[..., Anvil]
+) -> None:
+    second = start_anvil(chain_id=10)
+    second.deploy()
+    second.fund(SENDER)
+    know(ledger, second)
+    ledger.issue(3)
+    away = f"eip155:10={NOBODY}"
+
+    assert ledger.finish(ledger.start("--once", PERDURE_OTHER_CHAINS=away)) == [69]
+    (told,) = (e for e in ledger.events() if e["event"].startswith("not at rest"))
+    assert (told["chain"], told["level"]) == ("eip155:10", "critical")
+    with ledger.database.read() as tx:
+        (home,) = chain_txs.in_state(tx, 31337, tuple(ChainTxState), 9)
+        (other,) = chain_txs.in_state(tx, 10, tuple(ChainTxState), 9)
+    assert (home.state, other.state) == (ChainTxState.FINAL, ChainTxState.SEALED)
+
+    there = f"eip155:10={NOBODY},{second.url}"
+    worker = ledger.start("--once", PERDURE_OTHER_CHAINS=there)
+    deadline = time.monotonic() + 60
+    while worker.poll() is None:
+        assert time.monotonic() < deadline, ledger.log()
+        second.mine()
+        time.sleep(0.05)
+    assert worker.wait() == 0, ledger.log()
+    with ledger.database.read() as tx:
+        (other,) = chain_txs.in_state(tx, 10, tuple(ChainTxState), 9)
+    assert other.state is ChainTxState.FINAL
+    ledger.check(anchors=1)
+
+
+def test_another_chain_than_the_one_that_is_named_is_refused_at_start(
+    ledger: Ledger, start_anvil: Callable[..., Anvil]
+) -> None:
+    second = start_anvil(chain_id=10)
+    know(ledger, second)
+    ledger.issue(1)
+    home = f"eip155:10={ledger.anvil.url}"
+    empty = f"eip155:10={second.url}"
+
+    assert ledger.start("--once", PERDURE_OTHER_CHAINS=home).wait(30) == 78
+    assert "is on chain 31337, and chain 10 is expected" in ledger.log()
+    assert ledger.start("--once", PERDURE_OTHER_CHAINS=empty).wait(30) == 78
+    assert "AnchorRegistry is not on chain 10" in ledger.log()
+    assert ledger.anvil.rpc("eth_getTransactionCount", SENDER, "latest") == "0x0"
+
+
+def test_a_ledger_never_changes_its_home(
+    ledger: Ledger, start_anvil: Callable[..., Anvil]
+) -> None:
+    second = start_anvil(chain_id=10)
+    second.deploy()
+    know(ledger, second)
+    assert ledger.finish(ledger.start("--once")) == [0]
+
+    assert ledger.start("--once", PERDURE_RPC_URLS=second.url).wait(30) == 78
+    assert "the home chain of this database is eip155:31337" in ledger.log()
+
+
+def test_while_the_home_chain_is_away_a_worker_starts_and_seals(
+    ledger: Ledger,
+) -> None:
+    assert ledger.finish(ledger.start("--once")) == [0]
+    ledger.issue(2)
+    worker = ledger.start("--batch-age", "0", PERDURE_RPC_URLS=NOBODY)
+    deadline = time.monotonic() + 30
+    while "sealed a batch" not in ledger.log():
+        assert time.monotonic() < deadline, ledger.log()
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+
+    assert ledger.finish(ledger.start("--once")) == [0]
+    ledger.check(anchors=1)
