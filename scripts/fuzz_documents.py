@@ -297,8 +297,8 @@ def damaged(document: Document, rnd: random.Random) -> Document:
 def rekeyed(document: Document, rnd: random.Random) -> Document:
     """Members under another name: of another member, a keyword, an IRI, or nothing's."""
     out = copy.deepcopy(document)
-    nodes = [out, *(node for node in _nodes(out) if node is not out)]
-    node = rnd.choice(nodes)
+    found = list(nodes(out))
+    node = rnd.choice(found)
     if node:
         name = rnd.choice(list(node))
         node[rnd.choice([*NAMES, "@" + name, name.upper(), name + " "])] = node.pop(
@@ -310,8 +310,8 @@ def rekeyed(document: Document, rnd: random.Random) -> Document:
 def doubled(document: Document, rnd: random.Random) -> Document:
     """A part of the document once more, somewhere else: nodes alike, or described twice."""
     out = copy.deepcopy(document)
-    nodes = list(_nodes(out))
-    what, where = rnd.choice(nodes), rnd.choice(nodes)
+    found = list(nodes(out))
+    what, where = rnd.choice(found), rnd.choice(found)
     if rnd.random() < 0.5:
         what = {name: member for name, member in what.items() if name != "id"}
     name = rnd.choice([*where, "related", "result", "evidence", "alignment"])
@@ -320,13 +320,14 @@ def doubled(document: Document, rnd: random.Random) -> Document:
     return out
 
 
-def _nodes(value: Any) -> Iterator[Document]:
+def nodes(value: Any) -> Iterator[Document]:
+    """Every object inside of a value, and itself."""
     if isinstance(value, dict):
         yield value
     members = value.values() if isinstance(value, dict) else value
     if isinstance(value, dict | list):
         for member in members:
-            yield from _nodes(member)
+            yield from nodes(member)
 
 
 def _subject(rnd: random.Random, school: Document) -> Document:

@@ -1,6 +1,9 @@
 """
 Differential fuzzing: the tables against pyld, the fast JSON against rfc8785 and json.
 
+rdf: the tables; parts: the same with some objects walked in advance; jcs and json: orjson behind
+its guards, writing and reading.
+
 scripts/fuzz                      a minute
 scripts/fuzz --minutes 30         as long as one likes
 scripts/fuzz --documents 200000   that many of each kind; --seed makes it another run
@@ -67,12 +70,30 @@ def answer(act: Callable[[], Any]) -> Any:
         return MalformedError
 
 
-def try_tables(document: dict[str, Any]) -> Outcome:
-    """RDFC-1.0: the tables against pyld."""
-    fast = rdf.canonicalise_by_tables(document)
-    if fast is None:
-        return False, True
-    return True, fast == answer(lambda: rdf.canonicalise_by_pyld(document))
+def try_tables(document: dict[str, Any], rnd: random.Random) -> tuple[Outcome, Outcome]:
+    """RDFC-1.0: the tables against pyld, without and with parts that were walked before."""
+    plain = rdf.canonicalise_by_tables(document)
+    parted = by_parts(document, rnd)
+    if plain is None and parted is None:
+        return (False, True), (False, True)
+    slow = answer(lambda: rdf.canonicalise_by_pyld(document))
+    return (
+        (plain is not None, plain in {None, slow}),
+        (parted is not None, parted in {None, slow}),
+    )
+
+
+def by_parts(document: dict[str, Any], rnd: random.Random) -> bytes | None:
+    """The tables' answer with one or two objects of the document as parts."""
+    within = [
+        node
+        for node in made.nodes(document)
+        if node is not document and len(node) > 1 and "id" in node
+    ]
+    if not within:
+        return None
+    parts = rdf.parts_of(*rnd.sample(within, min(len(within), rnd.randrange(1, 3))))
+    return None if parts is None else rdf.canonicalise_by_tables(document, parts)
 
 
 def try_encoding(value: Any) -> Outcome:
@@ -98,9 +119,15 @@ def fuzz(
     """Try so many documents, or for so long; a tally of each kind."""
     rnd = random.Random(seed)  # noqa: S311 - test data
     known = made.examples()
-    tallies = {kind: Tally() for kind in ("rdf", "jcs", "json")}
+    tallies = {kind: Tally() for kind in ("rdf", "parts", "jcs", "json")}
+
+    def try_document(document: dict[str, Any]) -> None:
+        plain, parted = try_tables(document, rnd)
+        tallies["rdf"].count(plain, document)
+        tallies["parts"].count(parted, document)
+
     for document in known:
-        tallies["rdf"].count(try_tables(document), document)
+        try_document(document)
         tallies["jcs"].count(try_encoding(document), document)
     end = None if seconds is None else time.monotonic() + seconds
     number = len(known)
@@ -108,7 +135,7 @@ def fuzz(
         number < documents if documents is not None else time.monotonic() < (end or 0)
     ):
         document = made.document(rnd, known)
-        tallies["rdf"].count(try_tables(document), document)
+        try_document(document)
         # A sound document is slow to damage; values are cheap, and odder.
         value = document if number % 4 == 0 else made.value(rnd)
         tallies["jcs"].count(try_encoding(value), value)

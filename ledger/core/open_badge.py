@@ -91,12 +91,7 @@ class Fixed:
 
     def check(self, where: str, value: Json) -> None:
         """Refuse everything else. Raises MalformedError."""
-        if isinstance(value, str) and isinstance(self.value, str):
-            same = value == self.value
-        else:
-            # By bytes: in Python True == 1 == 1.0.
-            same = canonical.encode(value) == canonical.encode(self.value)
-        if not same:
+        if not _is_same(value, self.value):
             raise MalformedError(f"{where}: {self.says} expected")
 
 
@@ -128,6 +123,19 @@ class Array:
             self.of.check(f"{where}[{index}]", item)
         if len(value) > 1 and _has_twins(value):
             raise MalformedError(f"{where}: the same item twice")
+
+
+def _is_same(value: Json, expected: Json) -> bool:
+    if isinstance(expected, str):
+        return isinstance(value, str) and value == expected
+    if isinstance(expected, list):
+        return (
+            isinstance(value, list)
+            and len(value) == len(expected)
+            and all(map(_is_same, value, expected))
+        )
+    # By bytes: in Python True == 1 == 1.0.
+    return canonical.encode(value) == canonical.encode(expected)
 
 
 def _has_twins(values: list[Json]) -> bool:

@@ -21,7 +21,7 @@ from pyld.context_resolver import ContextResolver
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
-from ledger.core.vocabulary import Unanswered, Vocabulary
+from ledger.core.vocabulary import Parts, Unanswered, Vocabulary
 from ledger.errors import MalformedError
 
 CREDENTIAL_CONTEXTS = (
@@ -94,13 +94,27 @@ def canonicalise(
     return canonicalise_by_pyld(document, contexts=contexts)
 
 
-def canonicalise_by_tables(document: Mapping[str, Json]) -> bytes | None:
-    """Write the same N-Quads through the tables alone; None for what they do not cover."""
+def canonicalise_by_tables(
+    document: Mapping[str, Json], parts: Parts | None = None
+) -> bytes | None:
+    """
+    Write the same N-Quads through the tables alone; None for what they do not cover.
+
+    `parts` are of `parts_of`, and stand in the document as the very objects.
+    """
     vocabulary = _VOCABULARIES.get(_context_names(document))
     if vocabulary is None:
         return None
     try:
-        return vocabulary.canonicalise(document)
+        return vocabulary.canonicalise(document, parts or Parts())
+    except Unanswered:
+        return None
+
+
+def parts_of(*values: dict[str, Json]) -> Parts | None:
+    """Walk objects that many credentials will hold in advance; None if the tables do not cover them."""
+    try:
+        return _VOCABULARIES[CREDENTIAL_CONTEXTS].parts(*values)
     except Unanswered:
         return None
 

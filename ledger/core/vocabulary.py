@@ -6,6 +6,8 @@ table, and a document that uses nothing else is walked straight into canonical N
 context algorithm is not written again here, and nothing is guessed: whatever the tables do
 not fully cover is Unanswered, and ledger.core.rdf asks pyld. So this module decides how
 fast, never what the bytes are; tests compare it with pyld byte for byte.
+
+Parts that many documents have in common (an issuer, an achievement) are walked once: `parts`.
 """
 
 import hashlib
@@ -19,7 +21,7 @@ from typing import Any, TypeAlias
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
-from ledger.core.canonical import FORBIDDEN, Json
+from ledger.core.canonical import Json
 
 _RDF_TYPE = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 _BOOLEAN = "http://www.w3.org/2001/XMLSchema#boolean"
@@ -32,9 +34,17 @@ _NOT_FOR_NUMBERS = frozenset(
 # Stricter than an IRI need be, so that pyld and this module cannot read one differently.
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\\x7f-\xa0]*")
 
-# Far above a credential; a larger document is for pyld and its own limits.
-_MAX_TRIPLES = 2_000
+# What FORBIDDEN finds, looked for in the canonical N-Quads as bytes: most of a document is
+# literals, and one search is faster than one for each. Lone surrogates do not encode at all.
+_CONTROLS = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+_NON_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
+
+# Far above a credential; a larger document is for pyld and its own limits: each statement
+# takes at most three of the 4,000 values that it allows.
+_MAX_TRIPLES = 1_000
 _MAX_DEPTH = 16
+# Where a part begins at the latest, and from where its own depth is counted.
+_PART_DEPTH = 8
 _MAX_ALIKE = 256
 _MAX_ARRAY = 100
 # A stranger chooses the combinations of types in a file: a bound on what is kept of them.
@@ -45,6 +55,9 @@ _MAX_INTEGER = 2**53
 # "scheme:rest" could be a prefix and a name. These are no term of any context here, which
 # the compiler makes sure of.
 _SCHEMES = frozenset({"http", "https", "urn", "did"})
+_IRI = re.compile(
+    rf"(?:{'|'.join(sorted(_SCHEMES))}):[^\x00-\x20<>\"{{}}|^`\\\x7f-\xa0]+"
+)
 
 #: An IRI or literal as N-Quads writes it, or the number of a blank node.
 _Term: TypeAlias = "str | int"
@@ -79,7 +92,10 @@ class _Table:
 class _Walk:
     """A document on its way to triples."""
 
+    parts: "Parts"
     triples: list[_Triple] = field(default_factory=list)
+    #: Which parts it holds, as often as it does.
+    held: list[int] = field(default_factory=list)
     blank_nodes: int = 0
     depth: int = 0
 
@@ -87,10 +103,33 @@ class _Walk:
         self.blank_nodes += 1
         return self.blank_nodes
 
-    def add(self, subject: _Term, predicate: str, value: _Term) -> None:
-        if len(self.triples) >= _MAX_TRIPLES:
-            raise Unanswered("a document of many statements")
-        self.triples.append((subject, predicate, value))
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """
+    Objects that stand in many documents, walked in advance.
+
+    They are known by identity: whoever changes one afterwards signs what it was. Their nodes
+    have ids, so nothing outside of them can say anything about their blank nodes, and the
+    hashes of these (RDFC-1.0 section 4.6) are the same in every document.
+    """
+
+    #: The objects, and the IRI that each describes, by id(); holding them keeps that unique.
+    values: tuple[Mapping[str, Json], ...] = ()
+    #: In whose words they were walked.
+    urls: list[str] = field(default_factory=list)
+    subjects: Mapping[int, str] = field(default_factory=dict)
+    #: How many statements they make, repetitions too.
+    size: int = 0
+    #: Lines without blank nodes, in order; the statements that have some.
+    lines: tuple[str, ...] = ()
+    line_set: frozenset[str] = frozenset()
+    triples: tuple[_Triple, ...] = ()
+    #: The blank nodes by their first-degree hashes; their numbers are negative.
+    hashes: Mapping[str, int] = field(default_factory=dict)
+
+
+_NO_PARTS = Parts()
 
 
 class Vocabulary:
@@ -105,19 +144,56 @@ class Vocabulary:
         self._urls = list(urls)
         self._contexts = contexts
         self._lock = pyld_lock
-        self._tables: dict[tuple[str, ...], _Table] = {}
+        self._tables: dict[tuple[Json, ...], _Table] = {}
         self._compiler: _Compiler | None = None
 
-    def canonicalise(self, document: Mapping[str, Json]) -> bytes:
-        """Write the canonical N-Quads of a document, or raise Unanswered."""
+    def canonicalise(
+        self, document: Mapping[str, Json], parts: Parts = _NO_PARTS
+    ) -> bytes:
+        """
+        Write the canonical N-Quads of a document, or raise Unanswered.
+
+        Each of `parts` stands somewhere in it, as the very object.
+        """
         if document.get("@context") != self._urls:
             raise Unanswered("other contexts")
-        walk = _Walk()
+        if parts.size and parts.urls != self._urls:
+            raise Unanswered("parts in the words of other contexts")
+        walk = _Walk(parts)
         node = {name: value for name, value in document.items() if name != "@context"}
         self._node(node, walk)
-        if len(walk.triples) > _MAX_ALIKE:
+        if sorted(walk.held) != sorted(parts.subjects):
+            raise Unanswered("a part that does not stand in the document once")
+        if len(walk.triples) + parts.size > _MAX_ALIKE:
+            if parts.size:
+                raise Unanswered("a large document of parts")
             _check_alike(walk.triples)
-        return _labelled(walk.triples)
+        return _labelled(walk.triples, parts)
+
+    def parts(self, *values: Mapping[str, Json]) -> Parts:
+        """Walk objects that many documents will have in common, or raise Unanswered."""
+        walk = _Walk(_NO_PARTS, depth=_PART_DEPTH)
+        subjects = {}
+        for value in values:
+            subject = self._node(value, walk)
+            if isinstance(subject, int):
+                raise Unanswered("a part without an id")
+            subjects[id(value)] = subject
+        # Away from the numbers that a document gives its own.
+        triples = [(_negative(s), p, _negative(o)) for s, p, o in set(walk.triples)]
+        blank = [t for t in triples if isinstance(t[0], int) or isinstance(t[2], int)]
+        lines = sorted(f"{s} {p} {o} .\n" for s, p, o in set(triples).difference(blank))
+        _encoded("".join(lines))
+        return Parts(
+            values=values,
+            urls=self._urls,
+            subjects=subjects,
+            size=len(walk.triples),
+            lines=tuple(lines),
+            line_set=frozenset(lines),
+            triples=tuple(blank),
+            hashes=_first_degree(blank, {}),
+        )
 
     def _table(self, types: tuple[str, ...]) -> _Table:
         table = self._tables.get(types)
@@ -136,34 +212,55 @@ class Vocabulary:
                 ) from error
             return self._tables.setdefault(types, made)
 
+    def _table_of(self, node: Mapping[str, Json]) -> _Table:
+        value = node.get("type")
+        # An object would give its names here.
+        types = tuple(value) if isinstance(value, list) else (value,)
+        try:
+            # What has a table was found to be names, each once.
+            table = self._tables.get(types) if types else None
+        except TypeError:  # objects or arrays among them
+            table = None
+        return table or self._table(_types(node))
+
     def _node(self, node: Mapping[str, Json], walk: _Walk) -> _Term:
-        if walk.depth > _MAX_DEPTH:
-            raise Unanswered("a deep document")
         if len(node) == ("id" in node):
             # Nothing is said of it: an empty object, or a bare reference.
             raise Unanswered("a node without members")
-        table = self._table(_types(node))
+        table = self._table_of(node)
         me = _iri(node["id"]) if "id" in node else walk.blank_node()
+        add = walk.triples.append
         for type_ in table.types:
-            walk.add(me, _RDF_TYPE, type_)
+            add((me, _RDF_TYPE, type_))
         for name, value in node.items():
             if name in {"id", "type"}:
                 continue
             member = table.members.get(name)
             if member is None:
                 raise Unanswered("a member that is no term here")
+            if type(value) is str:
+                add((me, member.predicate, _text(value, member)))
+                continue
             values = value if isinstance(value, list) else (value,)
             if not 0 < len(values) <= _MAX_ARRAY:
                 raise Unanswered("an empty or a long array")
             for item in values:
-                walk.add(me, member.predicate, self._value(item, member, walk))
+                add((me, member.predicate, self._value(item, member, walk)))
+        if len(walk.triples) > _MAX_TRIPLES:
+            raise Unanswered("a document of many statements")
         return me
 
     def _value(self, value: Json, member: _Member, walk: _Walk) -> _Term:
         if isinstance(value, str):
             return _text(value, member)
         if isinstance(value, dict) and member.nodes:
+            subject = walk.parts.subjects.get(id(value))
+            if subject is not None and walk.depth < _PART_DEPTH:
+                walk.held.append(id(value))
+                return subject
             walk.depth += 1
+            if walk.depth > _MAX_DEPTH:
+                raise Unanswered("a deep document")
             node = self._node(value, walk)
             walk.depth -= 1
             return node
@@ -184,17 +281,16 @@ def _check_alike(triples: list[_Triple]) -> None:
 
 
 def _text(value: str, member: _Member) -> str:
-    match member.kind:
-        case None:
-            return _literal(value)
-        case "@id":
-            return _iri(value)
-        case "@vocab":
-            if value not in member.words:
-                raise Unanswered("a word that is not in the vocabulary")
-            return member.words[value]
-        case datatype:
-            return f"{_literal(value)}^^<{datatype}>"
+    kind = member.kind
+    if kind is None:
+        return _literal(value)
+    if kind == "@id":
+        return _iri(value)
+    if kind == "@vocab":
+        if value not in member.words:
+            raise Unanswered("a word that is not in the vocabulary")
+        return member.words[value]
+    return f"{_literal(value)}^^<{kind}>"
 
 
 def _types(node: Mapping[str, Json]) -> tuple[str, ...]:
@@ -211,58 +307,86 @@ def _types(node: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _iri(value: Json) -> str:
-    if not isinstance(value, str) or not _ABSOLUTE.fullmatch(value):
-        raise Unanswered("not an absolute IRI")
-    scheme, _, rest = value.partition(":")
-    if scheme not in _SCHEMES:
-        raise Unanswered("a scheme that could be a prefix")
-    if FORBIDDEN.search(value) or not rest:
-        raise Unanswered("characters that have no place in an IRI")
+    if not isinstance(value, str) or not _IRI.fullmatch(value):
+        raise Unanswered("not an absolute IRI, or a scheme that could be a prefix")
     return f"<{value}>"
 
 
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 )
-_TO_ESCAPE = re.compile(r'[\\"\n\r\t]')
+_TO_ESCAPE = re.compile(r'[\\"\n\r\t]').search
 
 
 def _literal(text: str) -> str:
-    if FORBIDDEN.search(text):
-        raise Unanswered("characters that canonicalisers write differently")
-    if _TO_ESCAPE.search(text):
+    if _TO_ESCAPE(text):
         text = text.translate(_ESCAPES)
     return f'"{text}"'
 
 
-def _labelled(triples: list[_Triple]) -> bytes:
+def _labelled(triples: list[_Triple], parts: Parts) -> bytes:
     """RDFC-1.0 section 4.4, as far as Hash First Degree Quads (4.6) tells all nodes apart."""
-    # Statements are a set, lines about a node are a list: two results of one subject give
-    # the line "_:a <result> _:z" twice, and the hash is over both.
     statements = set(triples)
-    about: dict[int, list[str]] = {}
-    for subject, predicate, value in statements:
-        if isinstance(subject, int):
-            other = "_:z" if isinstance(value, int) else value
-            about.setdefault(subject, []).append(f"_:a {predicate} {other} .\n")
-        if isinstance(value, int):
-            other = "_:z" if isinstance(subject, int) else subject
-            about.setdefault(value, []).append(f"{other} {predicate} _:a .\n")
-    by_hash: dict[str, int] = {}
-    for node, lines in about.items():
-        digest = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-        if by_hash.setdefault(digest, node) != node:
-            raise Unanswered("two blank nodes that look alike")
+    by_hash = _first_degree(statements, parts.hashes)
     labels: dict[_Term, str] = {
         by_hash[digest]: f"_:c14n{place}"
         for place, digest in enumerate(sorted(by_hash))
     }
+    statements.update(parts.triples)
     lines = [
         f"{labels.get(subject, subject)} {predicate} {labels.get(value, value)} .\n"
         for subject, predicate, value in statements
     ]
+    if parts.lines:
+        # What a part says already is said once.
+        lines = [*parts.lines, *(ln for ln in lines if ln not in parts.line_set)]
     # Code point order, as the standard has it: the order of the strings, not of the bytes.
-    return "".join(sorted(lines)).encode()
+    lines.sort()
+    return _encoded("".join(lines))
+
+
+def _first_degree(
+    statements: Iterable[_Triple], known: Mapping[str, int]
+) -> dict[str, int]:
+    """The blank nodes by their hashes, beside `known` ones; Unanswered if two are alike."""
+    # Statements are a set, lines about a node are a list: two results of one subject give
+    # the line "_:a <result> _:z" twice, and the hash is over both.
+    about: dict[int, list[str]] = {}
+    for subject, predicate, value in statements:
+        if type(subject) is int:
+            other = "_:z" if type(value) is int else value
+            about.setdefault(subject, []).append(f"_:a {predicate} {other} .\n")
+        if type(value) is int:
+            other = "_:z" if type(subject) is int else subject
+            about.setdefault(value, []).append(f"{other} {predicate} _:a .\n")
+    by_hash = dict(known)
+    for node, lines in about.items():
+        lines.sort()
+        digest = hashlib.sha256(_utf8("".join(lines))).hexdigest()
+        if by_hash.setdefault(digest, node) != node:
+            raise Unanswered("two blank nodes that look alike")
+    return by_hash
+
+
+def _negative(term: _Term) -> _Term:
+    return -term if isinstance(term, int) else term
+
+
+def _encoded(text: str) -> bytes:
+    """N-Quads as bytes; Unanswered for the characters that canonicalisers write differently."""
+    data = _utf8(text)
+    if len(data.translate(None, _CONTROLS)) != len(data) or (
+        _NON_CHARACTER.search(data)
+    ):
+        raise Unanswered("characters that canonicalisers write differently")
+    return data
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise Unanswered("lone surrogates") from error
 
 
 class _Compiler:
