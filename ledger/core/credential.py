@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 from ledger.core import canonical
@@ -29,6 +29,7 @@ from ledger.core.issuer import (
 from ledger.core.keys import PublicKey, SigningKey
 from ledger.core.open_badge import (
     CODE,
+    CREDENTIAL,
     LANGUAGE,
     LINE,
     MAX_CREDENTIAL_BYTES,
@@ -38,14 +39,18 @@ from ledger.core.open_badge import (
     SCORE,
     TEXT,
     URL,
+    Object,
     check_credential,
+    check_model,
     is_achievement_id,
     items_of,
     member_at,
+    model_of,
     text_at,
 )
-from ledger.core.rdf import CREDENTIAL_CONTEXTS
-from ledger.core.signature import SignatureProof, check_signature, sign
+from ledger.core.rdf import CREDENTIAL_CONTEXTS, parts_of
+from ledger.core.signature import SignatureProof, check_signature, make_proof
+from ledger.core.vocabulary import Parts
 from ledger.errors import MalformedError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -409,6 +414,75 @@ class Issuer:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    One achievement of one issuer, to be awarded many times. Raises MalformedError.
+
+    What all its credentials have in common, the issuer and the achievement, is written,
+    checked against the closed model and turned into statements here, once.
+    """
+
+    issuer: Issuer
+    achievement: Achievement
+    achievement_iri: str
+    #: Never to be changed: the model and the parts know these very objects.
+    issuer_document: dict[str, Json] = field(init=False, repr=False, compare=False)
+    achievement_document: dict[str, Json] = field(init=False, repr=False, compare=False)
+    model: Object = field(init=False, repr=False, compare=False)
+    parts: Parts | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        issuer = self.issuer.to_document()
+        creator = _profile_document(self.issuer.profile, self.issuer.id)
+        achievement = self.achievement.to_document(self.achievement_iri, creator)
+        object.__setattr__(self, "issuer_document", issuer)
+        object.__setattr__(self, "achievement_document", achievement)
+        object.__setattr__(self, "model", model_of(issuer, achievement))
+        object.__setattr__(self, "parts", parts_of(issuer, achievement))
+
+    def document(  # noqa: PLR0913 - the facts of one award
+        self,
+        *,
+        credential_id: UUID,
+        award: Award,
+        email_salt: str,
+        status_list: str,
+        status_index: int,
+        issued_at: datetime,
+        show_name: bool = True,
+    ) -> dict[str, Json]:
+        """Write the document of one award; signing checks it. Raises MalformedError."""
+        ends = self.achievement.valid_until(award.awarded_on)
+        until = None if ends is None else canonical.encode_time(ends)
+        document: dict[str, Json] = {
+            "@context": list(CREDENTIAL_CONTEXTS),
+            "id": credential_id.urn,
+            "type": ["VerifiableCredential", "OpenBadgeCredential"],
+            "name": self.achievement.name,
+            "issuer": self.issuer_document,
+            "validFrom": canonical.encode_time(issued_at),
+            **_present(validUntil=until),
+            "awardedDate": canonical.encode_time(_midnight(award.awarded_on)),
+            "credentialSubject": {
+                "type": ["AchievementSubject"],
+                "identifier": _identities(award, email_salt, show_name=show_name),
+                "achievement": self.achievement_document,
+                **_earned(award, self.achievement_iri),
+            },
+            "credentialStatus": {
+                "id": f"{status_list}#{status_index}",
+                "type": "BitstringStatusListEntry",
+                "statusPurpose": "revocation",
+                "statusListIndex": str(status_index),
+                "statusListCredential": status_list,
+            },
+        }
+        if award.evidence_url is not None:
+            document["evidence"] = [{"id": award.evidence_url, "type": ["Evidence"]}]
+        return document
+
+
 def build_credential(  # noqa: PLR0913 - everything a credential says, each by its name
     *,
     credential_id: UUID,
@@ -422,36 +496,16 @@ def build_credential(  # noqa: PLR0913 - everything a credential says, each by i
     issued_at: datetime,
     show_name: bool = True,
 ) -> dict[str, Json]:
-    """Write the document that is signed. Raises MalformedError."""
-    ends = achievement.valid_until(award.awarded_on)
-    until = None if ends is None else canonical.encode_time(ends)
-    document: dict[str, Json] = {
-        "@context": list(CREDENTIAL_CONTEXTS),
-        "id": credential_id.urn,
-        "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "name": achievement.name,
-        "issuer": issuer.to_document(),
-        "validFrom": canonical.encode_time(issued_at),
-        **_present(validUntil=until),
-        "awardedDate": canonical.encode_time(_midnight(award.awarded_on)),
-        "credentialSubject": {
-            "type": ["AchievementSubject"],
-            "identifier": _identities(award, email_salt, show_name=show_name),
-            "achievement": achievement.to_document(
-                achievement_iri, _profile_document(issuer.profile, issuer.id)
-            ),
-            **_earned(award, achievement_iri),
-        },
-        "credentialStatus": {
-            "id": f"{status_list}#{status_index}",
-            "type": "BitstringStatusListEntry",
-            "statusPurpose": "revocation",
-            "statusListIndex": str(status_index),
-            "statusListCredential": status_list,
-        },
-    }
-    if award.evidence_url is not None:
-        document["evidence"] = [{"id": award.evidence_url, "type": ["Evidence"]}]
+    """Write the document that is signed, for one award alone. Raises MalformedError."""
+    document = Offer(issuer, achievement, achievement_iri).document(
+        credential_id=credential_id,
+        award=award,
+        email_salt=email_salt,
+        status_list=status_list,
+        status_index=status_index,
+        issued_at=issued_at,
+        show_name=show_name,
+    )
     check_credential(document)
     return document
 
@@ -515,17 +569,38 @@ class SignedCredential:
 
     data: bytes = field(repr=False)
     proof: SignatureProof = field(init=False, repr=False, compare=False)
-    _document: dict[str, Json] = field(init=False, repr=False, compare=False)
+    # Read when it is first asked for.
+    _read: dict[str, Json] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        document = canonical.parse_object(self.data, max_bytes=MAX_CREDENTIAL_BYTES)
+        self._fill(canonical.parse_object(self.data, max_bytes=MAX_CREDENTIAL_BYTES))
+
+    def _fill(self, document: dict[str, Json]) -> None:
         proofs = document.get("proof")
         if not isinstance(proofs, list) or len(proofs) != 1:
             raise MalformedError("proof: an array of one proof expected")
-        check_credential(_unsigned(document))
-        object.__setattr__(self, "data", canonical.encode(document))
+        check_model(_unsigned(document))
+        data = canonical.encode(document)
+        if len(data) > MAX_CREDENTIAL_BYTES:
+            raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
+        object.__setattr__(self, "data", data)
         object.__setattr__(self, "proof", SignatureProof.from_json(proofs[0]))
-        object.__setattr__(self, "_document", document)
+        object.__setattr__(self, "_read", document)
+
+    @classmethod
+    def _of(cls, data: bytes, proof: SignatureProof) -> "SignedCredential":
+        """What was just checked and signed, as RFC 8785 text: not all over again."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "data", data)
+        object.__setattr__(made, "proof", proof)
+        object.__setattr__(made, "_read", None)
+        return made
+
+    @property
+    def _document(self) -> dict[str, Json]:
+        if self._read is None:
+            object.__setattr__(self, "_read", canonical.parse_object(self.data))
+        return cast("dict[str, Json]", self._read)
 
     def __repr__(self) -> str:
         return f"SignedCredential({self.id.urn})"
@@ -540,10 +615,22 @@ class SignedCredential:
         """Take a document that carries its proof. Raises MalformedError."""
         return cls(canonical.encode(document))
 
+    @classmethod
+    def from_parsed(cls, document: dict[str, Json]) -> "SignedCredential":
+        """Take what the parser made of a file, to keep it: nobody may change it any more."""
+        made = object.__new__(cls)
+        made._fill(document)
+        return made
+
     @property
     def document(self) -> dict[str, Json]:
         """The document with its proof, a copy for the caller to keep."""
         return canonical.parse_object(self.data)
+
+    def with_proof(self, proof: Json) -> bytes:
+        """The canonical bytes of the credential with one more proof behind its own."""
+        proofs = [*items_of(self._document["proof"]), proof]
+        return canonical.encode({**self._document, "proof": proofs})
 
     def check(self, *, by_pyld: bool = False) -> None:
         """
@@ -600,6 +687,17 @@ class SignedCredential:
         return text_at(self._document, "name")
 
     @property
+    def achievement_version(self) -> str:
+        """Which version of it."""
+        return text_at(self._document, "credentialSubject", "achievement", "version")
+
+    @property
+    def claimed_creator_name(self) -> str:
+        """The name of who made the achievement, as the file has it."""
+        subject = self._document["credentialSubject"]
+        return text_at(subject, "achievement", "creator", "name")
+
+    @property
     def recipient_name(self) -> str | None:
         """The earner's name, if the school shows it."""
         identities = items_of(
@@ -648,15 +746,28 @@ def sign_credential(
     *,
     verification_method: str,
     created: datetime,
+    offer: Offer | None = None,
 ) -> SignedCredential:
-    """Sign a document that fits the closed model. Raises MalformedError."""
-    check_credential(document)
+    """
+    Sign a document that fits the closed model. Raises MalformedError.
+
+    `offer`: the one that wrote it, whose own part is checked and walked already.
+    """
+    text = check_credential(document, CREDENTIAL if offer is None else offer.model)
     if verification_method.partition("#")[0] != text_at(document, "issuer", "id"):
         raise MalformedError("verificationMethod: is not the issuer's")
-    proof = sign(
-        document, key, verification_method=verification_method, created=created
+    proof = make_proof(
+        document,
+        key,
+        verification_method=verification_method,
+        created=created,
+        text=text,
+        parts=None if offer is None else offer.parts,
     )
-    return SignedCredential.from_document({**document, "proof": [proof]})
+    data = canonical.encode({**document, "proof": [proof.to_json()]})
+    if len(data) > MAX_CREDENTIAL_BYTES:
+        raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
+    return SignedCredential._of(data, proof)  # noqa: SLF001 - same module
 
 
 def _unsigned(document: Mapping[str, Json]) -> dict[str, Json]:

@@ -62,30 +62,30 @@ class DurableCredential:
 
         White space and the order of members are free; every value has one encoding.
         """
-        return cls.from_json(canonical.parse_object(data))
+        return cls.from_parsed(canonical.parse_object(data))
 
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> "DurableCredential":
         """Read a durable credential that was parsed already. Raises MalformedError."""
+        return cls.from_parsed(canonical.parse_object(canonical.encode(document)))
+
+    @classmethod
+    def from_parsed(cls, document: dict[str, Json]) -> "DurableCredential":
+        """Take what the parser made of a file, to keep it: nobody may change it any more."""
         proofs = _proofs(document)
         if len(proofs) != 2:
             raise MalformedError("proof: a durable credential has exactly two proofs")
-        signed = canonical.encode({**document, "proof": proofs[:1]})
-        durable = cls(
-            SignedCredential.from_bytes(signed), AnchorProof.from_json(proofs[1])
-        )
-        # The parts are closed models, so this cannot differ. If one of them ever drops or
-        # rewrites a value, nothing that it does not carry may pass for proved.
-        if durable.encode() != canonical.encode(document):
+        signed = SignedCredential.from_parsed({**document, "proof": proofs[:1]})
+        proof = AnchorProof.from_json(proofs[1])
+        # The proof is a closed model, so this cannot differ. If it ever drops or rewrites a
+        # value, nothing that it does not carry may pass for proved. The rest is kept as it is.
+        if canonical.encode(proof.to_json()) != canonical.encode(proofs[1]):
             raise MalformedError("the credential cannot be written as it was read")
-        return durable
+        return cls(signed, proof)
 
     def encode(self) -> bytes:
         """The canonical bytes (RFC 8785) of the credential with both proofs."""
-        proofs = _proofs(self.credential.document)
-        return canonical.encode(
-            {**self.credential.document, "proof": [*proofs, self.proof.to_json()]}
-        )
+        return self.credential.with_proof(self.proof.to_json())
 
     def questions(self, anchor_registry: str, issuer_registry: str) -> Questions:
         """What evidence has to answer about this credential, at the registries that count."""
@@ -118,10 +118,20 @@ class DurableCredential:
 
 def parse_credential_file(data: bytes) -> SignedCredential | DurableCredential:
     """Read a credential file: JSON, PNG, SVG or PDF; signed only, or durable. Raises MalformedError."""
-    document = canonical.parse_object(baking.extract(data))
+    return parse_credential(canonical.parse_object(baking.extract(data)))
+
+
+def parse_credential(
+    document: dict[str, Json],
+) -> SignedCredential | DurableCredential:
+    """
+    Read a credential, signed only or durable, out of what the parser made of a file.
+
+    It is kept: nobody may change it any more. Raises MalformedError.
+    """
     if len(_proofs(document)) == 1:
-        return SignedCredential.from_bytes(canonical.encode(document))
-    return DurableCredential.from_json(document)
+        return SignedCredential.from_parsed(document)
+    return DurableCredential.from_parsed(document)
 
 
 def _proofs(document: dict[str, Json]) -> list[Json]:

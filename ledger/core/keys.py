@@ -5,17 +5,24 @@ Each value has exactly one accepted text, so that nobody can spell a signed key 
 """
 
 import base64
+import importlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
-from eth_hash.backends.pycryptodome import keccak256 as _keccak256
+from eth_hash.abc import BackendAPI
 
 from ledger.errors import MalformedError, ProofError
+
+try:
+    _keccak: BackendAPI = importlib.import_module("eth_hash.backends.pysha3").backend
+except ImportError:  # six times as slow, and everywhere
+    _keccak = importlib.import_module("eth_hash.backends.pycryptodome").backend
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_DIGITS = {digit: value for value, digit in enumerate(_BASE58)}
@@ -24,6 +31,8 @@ _BASE58_PAIRS = [first + second for first in _BASE58 for second in _BASE58]
 _BASE58_TEN = 58**10
 # Base 58 arithmetic is quadratic; the longest text we read is a signature of 88 digits.
 _BASE58_MAX = 128
+
+_KEYS_KEPT = 256
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
@@ -44,7 +53,7 @@ _SMALL_ORDER = frozenset(
 
 def keccak256(data: bytes) -> bytes:
     """Ethereum's hash: Keccak-256 with the padding from before SHA-3 was standardised."""
-    return _keccak256(data)
+    return _keccak.keccak256(data)
 
 
 def encode_base58(data: bytes) -> str:
@@ -107,12 +116,7 @@ class PublicKey:
     @classmethod
     def from_multibase(cls, text: str) -> "PublicKey":
         """Read a multikey in base58btc, "z6Mk…". Raises MalformedError."""
-        if not text.startswith("z"):
-            raise MalformedError("a key is written in base58btc, with a leading z")
-        multikey = decode_base58(text[1:])
-        if len(multikey) != 34 or not multikey.startswith(_ED25519_MULTICODEC):
-            raise MalformedError("not an Ed25519 multikey")
-        return cls(multikey.removeprefix(_ED25519_MULTICODEC))
+        return _read_multibase(text)
 
     @property
     def multikey(self) -> bytes:
@@ -122,7 +126,7 @@ class PublicKey:
     @property
     def multibase(self) -> str:
         """The multikey in base58btc, "z6Mk…"."""
-        return "z" + encode_base58(self.multikey)
+        return _multibase(self.multikey)
 
     @property
     def did(self) -> str:
@@ -143,11 +147,32 @@ class PublicKey:
         """Check an Ed25519 signature of this key. Raises ProofError."""
         try:
             # A key that is no point of the curve is found here, not when it is made.
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            _loaded(self.raw).verify(signature, message)
         except InvalidSignature as error:
             raise ProofError(
                 "the signature does not fit the key and the text"
             ) from error
+
+
+# A ledger and a verifier meet the same few keys again and again; refusals are not kept.
+@lru_cache(maxsize=_KEYS_KEPT)
+def _read_multibase(text: str) -> PublicKey:
+    if not text.startswith("z"):
+        raise MalformedError("a key is written in base58btc, with a leading z")
+    multikey = decode_base58(text[1:])
+    if len(multikey) != 34 or not multikey.startswith(_ED25519_MULTICODEC):
+        raise MalformedError("not an Ed25519 multikey")
+    return PublicKey(multikey.removeprefix(_ED25519_MULTICODEC))
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _multibase(multikey: bytes) -> str:
+    return "z" + encode_base58(multikey)
 
 
 @dataclass(frozen=True, slots=True)

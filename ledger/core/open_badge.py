@@ -8,7 +8,7 @@ signature, or mean something to another program that we never meant.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ledger.core import canonical
@@ -27,6 +27,7 @@ from ledger.errors import MalformedError
 
 MAX_CREDENTIAL_BYTES = 262_144
 MAX_ITEMS = 100
+_FEW = 10
 
 # The one result description an achievement may have is named by the achievement.
 SCORE = "#score"
@@ -128,6 +129,8 @@ class Array:
 def _is_same(value: Json, expected: Json) -> bool:
     if isinstance(expected, str):
         return isinstance(value, str) and value == expected
+    if isinstance(expected, bool):
+        return value is expected
     if isinstance(expected, list):
         return (
             isinstance(value, list)
@@ -139,9 +142,14 @@ def _is_same(value: Json, expected: Json) -> bool:
 
 
 def _has_twins(values: list[Json]) -> bool:
-    texts = {value for value in values if isinstance(value, str)}
-    others = [value for value in values if not isinstance(value, str)]
-    return len(texts) + len({canonical.encode(value) for value in others}) < len(values)
+    if all(isinstance(value, str) for value in values):
+        return len(set(map(str, values))) < len(values)
+    # What RFC 8785 writes alike is equal in Python too, though not the other way round.
+    if len(values) < _FEW and not any(
+        one == other for place, one in enumerate(values) for other in values[:place]
+    ):
+        return False
+    return len({canonical.encode(value) for value in values}) < len(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,24 @@ class Either:
         if not isinstance(tag, str) or tag not in self.choices:
             raise MalformedError(f"{where}.{self.by}: {self.says} expected")
         self.choices[tag].check(where, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One very object that the kind accepted before; any other value is checked now."""
+
+    kind: Kind
+    value: Json
+
+    @property
+    def says(self) -> str:
+        """The kind in words."""
+        return self.kind.says
+
+    def check(self, where: str, value: Json) -> None:
+        """Refuse what the kind refuses. Raises MalformedError."""
+        if value is not self.value:
+            self.kind.check(where, value)
 
 
 def is_line(text: str) -> bool:
@@ -414,16 +440,41 @@ CREDENTIAL = Object(
 )
 
 
-def check_credential(document: dict[str, Json]) -> None:
+def check_credential(document: dict[str, Json], model: Object = CREDENTIAL) -> bytes:
     """
-    Check a credential without `proof` against the closed model. Raises MalformedError.
+    Check a credential without `proof` against the closed model; answer its RFC 8785 text.
 
-    The message starts with the path: "credentialSubject.achievement.criteria: missing".
+    Raises MalformedError; the message starts with the path:
+    "credentialSubject.achievement.criteria: missing".
     """
-    if len(canonical.encode(document)) > MAX_CREDENTIAL_BYTES:
+    text = canonical.encode(document)
+    if len(text) > MAX_CREDENTIAL_BYTES:
         raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
-    CREDENTIAL.check("", document)
+    check_model(document, model)
+    return text
+
+
+def check_model(document: dict[str, Json], model: Object = CREDENTIAL) -> None:
+    """Check the same without regard to its size. Raises MalformedError."""
+    model.check("", document)
     _check_links(document)
+
+
+def model_of(issuer: dict[str, Json], achievement: dict[str, Json]) -> Object:
+    """
+    The closed model for credentials with these very objects in them, which it checks now.
+
+    Raises MalformedError.
+    """
+    _ISSUER.check("issuer", issuer)
+    _ACHIEVEMENT.check("credentialSubject.achievement", achievement)
+    subject = {**_SUBJECT.required, "achievement": Known(_ACHIEVEMENT, achievement)}
+    members = {
+        **CREDENTIAL.required,
+        "issuer": Known(_ISSUER, issuer),
+        "credentialSubject": replace(_SUBJECT, required=subject),
+    }
+    return replace(CREDENTIAL, required=members)
 
 
 def _check_links(document: dict[str, Json]) -> None:

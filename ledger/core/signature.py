@@ -8,7 +8,7 @@ The signature in proof[0]: Data Integrity, cryptosuite eddsa-rdfc-2022, with a J
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ledger.core import canonical
@@ -21,7 +21,13 @@ from ledger.core.keys import (
     encode_base58,
     encode_base64url,
 )
-from ledger.core.rdf import CONTEXTS, canonicalise, canonicalise_by_pyld
+from ledger.core.rdf import (
+    CONTEXTS,
+    canonicalise,
+    canonicalise_by_pyld,
+    canonicalise_by_tables,
+)
+from ledger.core.vocabulary import Parts
 from ledger.errors import MalformedError, ProofError
 
 # 0x00, 0x01 and 0x02 stand before leaves, nodes and sealed roots.
@@ -57,15 +63,21 @@ def signing_input(
     *,
     contexts: Mapping[str, Json] = CONTEXTS,
     by_pyld: bool = False,
+    parts: Parts | None = None,
 ) -> SigningInput:
     """
     Canonicalise a document and proof options without proofValue. Raises MalformedError.
 
-    `by_pyld` asks the definition, not the shortcut of the vocabulary.
+    `by_pyld` asks the definition, not the shortcut of the vocabulary; `parts` makes the
+    shortcut shorter, for a document that holds these very objects.
     """
     if "@context" not in document:
         raise MalformedError("@context: missing")
     options = {**config, "@context": document["@context"]}
+    if parts is not None and contexts is CONTEXTS and not by_pyld:
+        written = canonicalise_by_tables(document, parts)
+        if written is not None:
+            return SigningInput(canonicalise(options), written)
     write = canonicalise_by_pyld if by_pyld else canonicalise
     return SigningInput(
         write(options, contexts=contexts),
@@ -80,8 +92,11 @@ def json_nonce(document: dict[str, Json]) -> str:
     The signature covers the graph, people read the JSON, and several JSON texts have one
     graph. The document is the one without `proof`.
     """
-    digest = hashlib.sha256(_NONCE_PREFIX + canonical.encode(document)).digest()
-    return "u" + encode_base64url(digest)
+    return _nonce_of(canonical.encode(document))
+
+
+def _nonce_of(text: bytes) -> str:
+    return "u" + encode_base64url(hashlib.sha256(_NONCE_PREFIX + text).digest())
 
 
 def sign(
@@ -93,19 +108,44 @@ def sign(
     nonce: bool = True,
 ) -> dict[str, Json]:
     """Sign a document that has no proof, and return the proof. Raises MalformedError."""
+    proof = make_proof(
+        document,
+        key,
+        verification_method=verification_method,
+        created=created,
+        text=canonical.encode(document) if nonce else None,
+    )
+    return proof.to_json()
+
+
+def make_proof(
+    document: dict[str, Json],
+    key: SigningKey,
+    *,
+    verification_method: str,
+    created: datetime,
+    text: bytes | None,
+    parts: Parts | None = None,
+) -> "SignatureProof":
+    """
+    Sign a document that has no proof. Raises MalformedError.
+
+    `text`: its RFC 8785 text, for the nonce; None for a signature without one. `parts` as for
+    `signing_input`.
+    """
     if "proof" in document:
         raise MalformedError("proof: the document carries one already")
     if key_of_method(verification_method) != key.public:
         raise MalformedError("verificationMethod: does not name the signing key")
-    proof: dict[str, Json] = {
-        **_FIXED,
-        "created": canonical.encode_time(created),
-        "verificationMethod": verification_method,
-    }
-    if nonce:
-        proof["nonce"] = json_nonce(document)
-    signature = key.sign(signing_input(document, proof).data)
-    return {**proof, "proofValue": "z" + encode_base58(signature)}
+    unsigned = SignatureProof(
+        created=canonical.parse_time(canonical.encode_time(created)),
+        controller=verification_method.partition("#")[0],
+        key=key.public,
+        nonce=None if text is None else _nonce_of(text),
+        signature=b"",
+    )
+    data = signing_input(document, unsigned.config, parts=parts).data
+    return replace(unsigned, signature=key.sign(data))
 
 
 def check_signature(
@@ -185,6 +225,10 @@ class SignatureProof:
             "verificationMethod": f"{self.controller}#{self.key.multibase}",
         }
         return config if self.nonce is None else {**config, "nonce": self.nonce}
+
+    def to_json(self) -> dict[str, Json]:
+        """Write the whole proof."""
+        return {**self.config, "proofValue": "z" + encode_base58(self.signature)}
 
 
 def _check_nonce(nonce: str) -> None:

@@ -9,8 +9,8 @@ from ledger.core.canonical import parse
 from ledger.core.credential import (
     Achievement,
     Award,
+    Offer,
     SignedCredential,
-    build_credential,
     sign_credential,
 )
 from ledger.errors import NotFound
@@ -20,7 +20,7 @@ from ledger.services.identity import SigningIssuer, signing_issuer
 from ledger.services.organisations import Caller
 from ledger.store import achievements, credentials, organisations
 from ledger.store.database import Transaction
-from ledger.store.records import AchievementRecord, AwardKey, CredentialRecord
+from ledger.store.records import AwardKey, CredentialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,11 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
     organisations.lock(tx, caller.organisation.id)
     signer = signing_issuer(tx, caller, master)
     offered = {
-        (request.achievement, request.version): _offered(tx, caller, request)
-        for request in requests
+        (code, version): _offered(tx, caller, signer, addresses, code, version)
+        for code, version in {(r.achievement, r.version): None for r in requests}
     }
     keys = [_award_key(offered[r.achievement, r.version], r.award) for r in requests]
+    status_list = addresses.status_list(signer.record, signer.key.public)
     known = dict(credentials.existing_awards(tx, caller.organisation.id, keys))
     fresh = [key for key in dict.fromkeys(keys) if key not in known]
     indexes = dict(
@@ -86,8 +87,8 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
             signer,
             offered[request.achievement, request.version],
             request.award,
+            status_list=status_list,
             status_index=indexes[key],
-            addresses=addresses,
             now=now,
             entropy=entropy,
         )
@@ -111,21 +112,28 @@ def _check_as_others_will(records: Sequence[CredentialRecord]) -> None:
             SignedCredential.from_bytes(record.data).check(by_pyld=True)
 
 
-def _offered(
-    tx: Transaction, caller: Caller, request: AwardRequest
-) -> AchievementRecord:
+def _offered(  # noqa: PLR0917 - whose, and which version of what
+    tx: Transaction,
+    caller: Caller,
+    signer: SigningIssuer,
+    addresses: Addresses,
+    code: str,
+    version: str | None,
+) -> Offer:
     try:
-        return achievements.get(
-            tx, caller.organisation.id, request.achievement, request.version
-        )
+        record = achievements.get(tx, caller.organisation.id, code, version)
     except NotFound as error:
-        version = f" version {request.version}" if request.version else ""
+        named = f" version {version}" if version else ""
         raise NotFound(
-            f"{caller.organisation.name} offers no achievement {request.achievement}{version}"
+            f"{caller.organisation.name} offers no achievement {code}{named}"
         ) from error
+    achievement = Achievement.from_json(parse(record.source))
+    iri = addresses.achievement(signer.record, achievement)
+    return Offer(signer.issuer, achievement, iri)
 
 
-def _award_key(achievement: AchievementRecord, award: Award) -> AwardKey:
+def _award_key(offer: Offer, award: Award) -> AwardKey:
+    achievement = offer.achievement
     return AwardKey(
         achievement.code, achievement.version, award.email, award.awarded_on
     )
@@ -133,25 +141,21 @@ def _award_key(achievement: AchievementRecord, award: Award) -> AwardKey:
 
 def _sign(  # noqa: PLR0913 - the facts of one credential
     signer: SigningIssuer,
-    offered: AchievementRecord,
+    offer: Offer,
     award: Award,
     *,
+    status_list: str,
     status_index: int,
-    addresses: Addresses,
     now: datetime,
     entropy: Callable[[int], bytes],
 ) -> CredentialRecord:
-    achievement = Achievement.from_json(parse(offered.source))
     credential_id = UUID(bytes=entropy(16), version=4)
     instant = now.astimezone(UTC).replace(microsecond=0)
-    document = build_credential(
+    document = offer.document(
         credential_id=credential_id,
-        issuer=signer.issuer,
-        achievement=achievement,
-        achievement_iri=addresses.achievement(signer.record, achievement),
         award=award,
         email_salt=entropy(16).hex(),
-        status_list=addresses.status_list(signer.record, signer.key.public),
+        status_list=status_list,
         status_index=status_index,
         issued_at=instant,
     )
@@ -160,13 +164,14 @@ def _sign(  # noqa: PLR0913 - the facts of one credential
         signer.key,
         verification_method=signer.issuer.verification_method,
         created=instant,
+        offer=offer,
     )
     return CredentialRecord(
         id=credential_id,
         organisation_id=signer.record.organisation_id,
         chain_id=signer.record.chain_id,
-        achievement_code=achievement.code,
-        achievement_version=achievement.version,
+        achievement_code=offer.achievement.code,
+        achievement_version=offer.achievement.version,
         recipient_email=award.email,
         recipient_name=award.name,
         awarded_on=award.awarded_on,

@@ -21,8 +21,8 @@ from ledger.store import achievements, credentials
 from ledger.store.database import Database
 from ledger.store.records import AwardKey
 
-#: Records in one transaction: about a second of signing, so that the worker gets its turn.
-CHUNK = 100
+#: Records in one transaction: less than a second of signing, so that the worker gets its turn.
+CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)

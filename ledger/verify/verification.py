@@ -11,8 +11,7 @@ from datetime import datetime
 from ledger.core import baking, canonical
 from ledger.core.canonical import Json, encode_time
 from ledger.core.credential import SignedCredential
-from ledger.core.durable import DurableCredential, parse_credential_file
-from ledger.core.open_badge import member_at, text_at
+from ledger.core.durable import DurableCredential, parse_credential
 from ledger.errors import MalformedError, ProofError
 from ledger.verify.checkpoints import Checkpoint
 from ledger.verify.home_chain import HomeChain, Subject
@@ -92,7 +91,7 @@ def _open(data: bytes) -> SignedCredential | DurableCredential | tuple[Step, ...
             ),
         )
     try:
-        content = parse_credential_file(data)
+        content = parse_credential(document)
         content.check()
     except MalformedError as error:
         return _READABLE, Step("content.malformed", sentence(error))
@@ -147,13 +146,11 @@ def _person(credential: SignedCredential, email: str | None) -> Step:
 
 
 def _claims(credential: SignedCredential) -> Claims:
-    document = credential.document
-    achievement = member_at(document, "credentialSubject", "achievement")
-    creator = text_at(achievement, "creator", "name")
+    creator = credential.claimed_creator_name
     return Claims(
         id=credential.id.urn,
         achievement=credential.achievement_name,
-        version=text_at(achievement, "version"),
+        version=credential.achievement_version,
         recipient=credential.recipient_name,
         issuer=credential.claimed_issuer_name,
         issuer_id=credential.issuer_reference.text,
