@@ -12,7 +12,9 @@ docs/decisions/0012-fast-core.md.
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias, cast
 
 import orjson
@@ -50,10 +52,6 @@ _SORTED = _AS_IT_IS | orjson.OPT_SORT_KEYS
 # Also finds harmless text (a backslash before a "u"), which then goes the slow way.
 _ESCAPE = re.compile(rb"\\[ubf]")
 _NON_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
-
-# The first bytes of characters outside the BMP: with one of these in a name, UTF-16, by
-# which RFC 8785 sorts, and UTF-8, by which orjson does, can disagree.
-_ASTRAL = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
 
 # Here orjson and ECMAScript both write the digits that are needed and no exponent.
 _PLAIN_FLOATS = (1e-3, float(_MAX_NUMBER))
@@ -132,8 +130,9 @@ def _encode_by_orjson(value: Json) -> bytes | None:
         return None
     if _has_forbidden(data):
         return None
-    in_bmp = data.isascii() or not any(byte in data for byte in _ASTRAL)
-    return data if in_bmp or _has_plain_names(value) else None
+    if data.isascii() or _is_in_bmp(data) or _has_plain_names(value):
+        return data
+    return None
 
 
 def encode_by_rfc8785(value: Json) -> bytes:
@@ -149,6 +148,7 @@ def check_value(value: object) -> None:
     _check(value, 0)
 
 
+@lru_cache(maxsize=256)
 def parse_time(text: str) -> datetime:
     """Read an instant: RFC 3339, UTC, whole seconds, "Z". Raises MalformedError."""
     if not _TIME.fullmatch(text):
@@ -159,6 +159,7 @@ def parse_time(text: str) -> datetime:
         raise MalformedError("no such day or time of day") from error
 
 
+@lru_cache(maxsize=256)
 def encode_time(instant: datetime) -> str:
     """Write an instant as `parse_time` reads it, fractions cut off. Raises MalformedError."""
     if instant.tzinfo is None:
@@ -172,17 +173,24 @@ def encode_time(instant: datetime) -> str:
 
 def _is_plain(value: object) -> bool:
     """Tell whether orjson writes every scalar of a value, if at all, as RFC 8785 does."""
-    level: list[Any] = [(value,)]
+    level: list[Iterable[Any]] = [(value,)]
     for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
-        for node in level:
-            for child in node.values() if node.__class__ is dict else node:
+        below: list[Iterable[Any]] = []
+        for members in level:
+            for child in members:
                 kind = child.__class__
-                if kind is str or kind is bool or kind is int:
+                if kind is str:
                     continue
-                if kind is dict or kind is list:
+                if kind is dict:
+                    below.append(child.values())
+                elif kind is list:
                     below.append(child)
-                elif not (child is None or (kind is float and _is_plain_float(child))):
+                elif not (
+                    kind is bool
+                    or kind is int
+                    or child is None
+                    or (kind is float and _is_plain_float(child))
+                ):
                     return False
         if not below:
             return True
@@ -205,12 +213,24 @@ def _has_plain_names(value: object) -> bool:
     return not isinstance(value, list) or all(map(_has_plain_names, value))
 
 
+def _is_in_bmp(data: bytes) -> bool:
+    # The first bytes of all other characters. With one of these in a name, UTF-16, by which
+    # RFC 8785 sorts, and UTF-8, by which orjson does, can disagree.
+    return not (
+        b"\xf0" in data
+        or b"\xf1" in data
+        or b"\xf2" in data
+        or b"\xf3" in data
+        or b"\xf4" in data
+    )
+
+
 def _has_forbidden(data: bytes) -> bool:
     """Tell whether JSON as orjson writes it may contain a character that is FORBIDDEN."""
     return (
         b"\x7f" in data
+        or (b"\xef" in data and _NON_CHARACTER.search(data) is not None)
         or _ESCAPE.search(data) is not None
-        or _NON_CHARACTER.search(data) is not None
     )
 
 

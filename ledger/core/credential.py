@@ -49,7 +49,7 @@ from ledger.core.open_badge import (
     text_at,
 )
 from ledger.core.rdf import CREDENTIAL_CONTEXTS, parts_of
-from ledger.core.signature import SignatureProof, check_signature, make_proof
+from ledger.core.signature import SignatureProof, make_proof
 from ledger.core.vocabulary import Parts
 from ledger.errors import MalformedError
 
@@ -638,11 +638,7 @@ class SignedCredential:
 
         `by_pyld`: as everybody else's verifier will, without this package's shortcut.
         """
-        check_signature(
-            _unsigned(self._document),
-            items_of(self._document["proof"])[0],
-            by_pyld=by_pyld,
-        )
+        self.proof.check(_unsigned(self._document), by_pyld=by_pyld)
 
     @property
     def leaf(self) -> bytes:

@@ -102,7 +102,7 @@ def canonicalise_by_tables(
 
     `parts` are of `parts_of`, and stand in the document as the very objects.
     """
-    vocabulary = _VOCABULARIES.get(_context_names(document))
+    vocabulary = _vocabulary_of(document)
     if vocabulary is None:
         return None
     try:
@@ -151,16 +151,18 @@ def canonicalise_by_pyld(
 
 _LOCK = threading.Lock()
 
-_VOCABULARIES: Mapping[tuple[str, ...], Vocabulary] = {
+_VOCABULARIES: Mapping[tuple[Json, ...], Vocabulary] = {
     urls: Vocabulary(urls, CONTEXTS, _LOCK)
     for urls in (CREDENTIAL_CONTEXTS, CREDENTIAL_CONTEXTS[:2], STATUS_LIST_CONTEXTS)
 }
 
 
-def _context_names(document: Mapping[str, Json]) -> tuple[str, ...]:
+def _vocabulary_of(document: Mapping[str, Json]) -> Vocabulary | None:
     urls = document.get("@context")
-    names = urls if isinstance(urls, list) else [urls]
-    return tuple(name for name in names if isinstance(name, str))
+    try:
+        return _VOCABULARIES.get(tuple(urls)) if isinstance(urls, list) else None
+    except TypeError:  # objects among them
+        return None
 
 
 def _refuse_to_load(url: str, _options: object = None) -> NoReturn:

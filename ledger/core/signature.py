@@ -162,17 +162,8 @@ def check_signature(
     MalformedError: the proof is not of this kind. ProofError: it is, and does not hold for
     this document or this issuer.
     """
-    if "proof" in document:
-        raise MalformedError("proof: to be taken out of the document first")
     read = SignatureProof.from_json(proof, require_nonce=require_nonce)
-    # The nonce first: it is cheap, and it refuses every other JSON before any of it is
-    # treated as a graph.
-    if read.nonce is not None and read.nonce != json_nonce(document):
-        raise ProofError("proof.nonce: this is not the JSON that was signed")
-    if read.controller != _issuer_id(document):
-        raise ProofError("proof.verificationMethod: is not the issuer's")
-    data = signing_input(document, read.config, contexts=contexts, by_pyld=by_pyld).data
-    read.key.check(read.signature, data)
+    read.check(document, contexts=contexts, by_pyld=by_pyld)
     return read.key
 
 
@@ -215,6 +206,27 @@ class SignatureProof:
             nonce=nonce,
             signature=read_proof_value(members["proofValue"]),
         )
+
+    def check(
+        self,
+        document: dict[str, Json],
+        *,
+        contexts: Mapping[str, Json] = CONTEXTS,
+        by_pyld: bool = False,
+    ) -> None:
+        """Check this proof against its document, as `check_signature` does."""
+        if "proof" in document:
+            raise MalformedError("proof: to be taken out of the document first")
+        # The nonce first: it is cheap, and it refuses every other JSON before any of it is
+        # treated as a graph.
+        if self.nonce is not None and self.nonce != json_nonce(document):
+            raise ProofError("proof.nonce: this is not the JSON that was signed")
+        if self.controller != _issuer_id(document):
+            raise ProofError("proof.verificationMethod: is not the issuer's")
+        signed = signing_input(
+            document, self.config, contexts=contexts, by_pyld=by_pyld
+        )
+        self.key.check(self.signature, signed.data)
 
     @property
     def config(self) -> dict[str, Json]:

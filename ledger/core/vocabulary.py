@@ -121,10 +121,10 @@ class Parts:
     subjects: Mapping[int, str] = field(default_factory=dict)
     #: How many statements they make, repetitions too.
     size: int = 0
-    #: Lines without blank nodes, in order; the statements that have some.
+    #: Lines without blank nodes, in order; and those with one: its number, before and behind it.
     lines: tuple[str, ...] = ()
     line_set: frozenset[str] = frozenset()
-    triples: tuple[_Triple, ...] = ()
+    blank_lines: tuple[tuple[int, str, str], ...] = ()
     #: The blank nodes by their first-degree hashes; their numbers are negative.
     hashes: Mapping[str, int] = field(default_factory=dict)
 
@@ -181,7 +181,7 @@ class Vocabulary:
             subjects[id(value)] = subject
         # Away from the numbers that a document gives its own.
         triples = [(_negative(s), p, _negative(o)) for s, p, o in set(walk.triples)]
-        blank = [t for t in triples if isinstance(t[0], int) or isinstance(t[2], int)]
+        blank = [t for t in triples if type(t[0]) is int or type(t[2]) is int]
         lines = sorted(f"{s} {p} {o} .\n" for s, p, o in set(triples).difference(blank))
         _encoded("".join(lines))
         return Parts(
@@ -191,7 +191,7 @@ class Vocabulary:
             size=len(walk.triples),
             lines=tuple(lines),
             line_set=frozenset(lines),
-            triples=tuple(blank),
+            blank_lines=tuple(map(_around_blank, blank)),
             hashes=_first_degree(blank, {}),
         )
 
@@ -239,7 +239,8 @@ class Vocabulary:
             if member is None:
                 raise Unanswered("a member that is no term here")
             if type(value) is str:
-                add((me, member.predicate, _text(value, member)))
+                text = _literal(value) if member.kind is None else _text(value, member)
+                add((me, member.predicate, text))
                 continue
             values = value if isinstance(value, list) else (value,)
             if not 0 < len(values) <= _MAX_ARRAY:
@@ -332,14 +333,17 @@ def _labelled(triples: list[_Triple], parts: Parts) -> bytes:
         by_hash[digest]: f"_:c14n{place}"
         for place, digest in enumerate(sorted(by_hash))
     }
-    statements.update(parts.triples)
     lines = [
         f"{labels.get(subject, subject)} {predicate} {labels.get(value, value)} .\n"
         for subject, predicate, value in statements
     ]
-    if parts.lines:
+    if parts.size:
         # What a part says already is said once.
-        lines = [*parts.lines, *(ln for ln in lines if ln not in parts.line_set)]
+        known = parts.line_set
+        lines = [*parts.lines, *[line for line in lines if line not in known]]
+        lines += [
+            before + labels[node] + behind for node, before, behind in parts.blank_lines
+        ]
     # Code point order, as the standard has it: the order of the strings, not of the bytes.
     lines.sort()
     return _encoded("".join(lines))
@@ -366,6 +370,15 @@ def _first_degree(
         if by_hash.setdefault(digest, node) != node:
             raise Unanswered("two blank nodes that look alike")
     return by_hash
+
+
+def _around_blank(triple: _Triple) -> tuple[int, str, str]:
+    subject, predicate, value = triple
+    if type(subject) is int and type(value) is str:
+        return subject, "", f" {predicate} {value} .\n"
+    if type(subject) is str and type(value) is int:
+        return value, f"{subject} {predicate} ", " .\n"
+    raise Unanswered("a part with a blank node below another")
 
 
 def _negative(term: _Term) -> _Term:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ledger.core.canonical import parse_object
 from ledger.core.credential import Issuer
 from ledger.core.issuer import IssuerProfile, IssuerReference
-from ledger.core.keys import SigningKey
+from ledger.core.keys import PublicKey, SigningKey
 from ledger.errors import KeystoreError, NotFound, Refused
 from ledger.keystore.master import MasterKey
 from ledger.services.organisations import Caller
@@ -69,11 +69,7 @@ def signing_issuer(tx: Transaction, caller: Caller, master: MasterKey) -> Signin
     Raises Refused without an issuer record or after closing, KeystoreError if the master key
     does not fit.
     """
-    record = issuer_record(tx, caller)
-    if record.closed_at is not None or closings.has_begun(tx, record.organisation_id):
-        raise Refused(
-            f"{caller.organisation.name} is closed: nothing can be issued any more"
-        )
+    record = _open_record(tx, caller)
     sealed = _newest(tx, caller, IssuerKeyRole.SIGNING)
     key = SigningKey.from_seed(open_key(sealed, master))
     profile = IssuerProfile.from_json(parse_object(record.profile))
@@ -81,6 +77,27 @@ def signing_issuer(tx: Transaction, caller: Caller, master: MasterKey) -> Signin
         profile=profile, reference=reference_of(record), key=key.public, did=None
     )
     return SigningIssuer(record, issuer, key)
+
+
+def require_signing(tx: Transaction, caller: Caller, key: PublicKey) -> None:
+    """Refuse to go on with a key that would not be opened now.
+
+    Raises Refused after closing, and if the organisation signs with another key.
+    """
+    _open_record(tx, caller)
+    if _newest(tx, caller, IssuerKeyRole.SIGNING).key_id != key.key_id:
+        raise Refused(
+            f"{caller.organisation.name} has changed its signing key meanwhile; issue again"
+        )
+
+
+def _open_record(tx: Transaction, caller: Caller) -> IssuerRecord:
+    record = issuer_record(tx, caller)
+    if record.closed_at is not None or closings.has_begun(tx, record.organisation_id):
+        raise Refused(
+            f"{caller.organisation.name} is closed: nothing can be issued any more"
+        )
+    return record
 
 
 def revoking_secret(tx: Transaction, caller: Caller, master: MasterKey) -> bytes:

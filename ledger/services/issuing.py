@@ -1,6 +1,6 @@
 """Issuing: an award becomes a signed Open Badges 3.0 credential, at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ from ledger.core.credential import (
 from ledger.errors import NotFound
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
-from ledger.services.identity import SigningIssuer, signing_issuer
+from ledger.services.identity import SigningIssuer, require_signing, signing_issuer
 from ledger.services.organisations import Caller
 from ledger.store import achievements, credentials, organisations
 from ledger.store.database import Transaction
@@ -40,6 +40,19 @@ class IssuedAward:
     already: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be signed: awards that were not issued yet, each with its status index."""
+
+    signer: SigningIssuer
+    requests: Sequence[AwardRequest]
+    keys: Sequence[AwardKey]
+    offers: Mapping[tuple[str, str | None], Offer]
+    status_list: str
+    known: Mapping[AwardKey, UUID]
+    indexes: Mapping[AwardKey, int]
+
+
 def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
     tx: Transaction,
     caller: Caller,
@@ -57,46 +70,95 @@ def issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
     the organisation does not offer, MalformedError for an award that the format refuses,
     Refused if the organisation cannot issue.
     """
+    plan = plan_awards(
+        tx, caller, requests, master=master, addresses=addresses, entropy=entropy
+    )
+    return keep_awards(tx, caller, plan, sign_awards(plan, now=now, entropy=entropy))
+
+
+def plan_awards(
+    tx: Transaction,
+    caller: Caller,
+    requests: Sequence[AwardRequest],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    entropy: Callable[[int], bytes],
+) -> Plan:
+    """Open the key and hand out status indexes; raises as `issue` does.
+
+    A plan that is given up costs its indexes, which are never handed out again.
+    """
     # Before the key is opened: whoever closes the organisation holds the same lock.
     organisations.lock(tx, caller.organisation.id)
     signer = signing_issuer(tx, caller, master)
-    offered = {
-        (code, version): _offered(tx, caller, signer, addresses, code, version)
+    offers = {
+        (code, version): _offer(tx, caller, signer, addresses, code, version)
         for code, version in {(r.achievement, r.version): None for r in requests}
     }
-    keys = [_award_key(offered[r.achievement, r.version], r.award) for r in requests]
-    status_list = addresses.status_list(signer.record, signer.key.public)
-    known = dict(credentials.existing_awards(tx, caller.organisation.id, keys))
+    keys = [_award_key(offers[r.achievement, r.version], r.award) for r in requests]
+    known = credentials.existing_awards(tx, caller.organisation.id, keys)
     fresh = [key for key in dict.fromkeys(keys) if key not in known]
-    indexes = dict(
-        zip(
-            fresh,
-            credentials.allot_status_indexes(
-                tx, caller.organisation.id, len(fresh), entropy
-            ),
-            strict=True,
-        )
+    allotted = credentials.allot_status_indexes(
+        tx, caller.organisation.id, len(fresh), entropy
     )
+    return Plan(
+        signer=signer,
+        requests=requests,
+        keys=keys,
+        offers=offers,
+        status_list=addresses.status_list(signer.record, signer.key.public),
+        known=known,
+        indexes=dict(zip(fresh, allotted, strict=True)),
+    )
+
+
+def sign_awards(
+    plan: Plan, *, now: datetime, entropy: Callable[[int], bytes]
+) -> Mapping[AwardKey, CredentialRecord]:
+    """Sign what is planned, in no transaction: others issue meanwhile, on other processors.
+
+    Raises MalformedError for an award that the format refuses.
+    """
+    records: dict[AwardKey, CredentialRecord] = {}
+    for request, key in zip(plan.requests, plan.keys, strict=True):
+        if key in plan.indexes and key not in records:
+            records[key] = _sign(
+                plan,
+                plan.offers[request.achievement, request.version],
+                request.award,
+                status_index=plan.indexes[key],
+                now=now,
+                entropy=entropy,
+            )
+    _check_as_others_will(list(records.values()))
+    return records
+
+
+def keep_awards(
+    tx: Transaction,
+    caller: Caller,
+    plan: Plan,
+    records: Mapping[AwardKey, CredentialRecord],
+) -> Sequence[IssuedAward]:
+    """Store what was signed; what somebody else has issued since the plan stays theirs.
+
+    Raises Refused, and keeps nothing, if the organisation has begun to close or signs with
+    another key since the plan.
+    """
+    organisations.lock(tx, caller.organisation.id)
+    require_signing(tx, caller, plan.signer.key.public)
+    known = dict(plan.known)
+    known |= credentials.existing_awards(tx, caller.organisation.id, list(records))
+    fresh = [record for key, record in records.items() if key not in known]
+    credentials.insert(tx, fresh)
     answers: list[IssuedAward] = []
-    records: list[CredentialRecord] = []
-    for request, key in zip(requests, keys, strict=True):
-        if key in known:
-            answers.append(IssuedAward(known[key], already=True))
-            continue
-        record = _sign(
-            signer,
-            offered[request.achievement, request.version],
-            request.award,
-            status_list=status_list,
-            status_index=indexes[key],
-            now=now,
-            entropy=entropy,
+    for key in plan.keys:
+        answers.append(
+            IssuedAward(known.get(key) or records[key].id, already=key in known)
         )
-        records.append(record)
-        known[key] = record.id
-        answers.append(IssuedAward(record.id, already=False))
-    _check_as_others_will(records)
-    credentials.insert(tx, records)
+        # The same award once more in this request.
+        known.setdefault(key, answers[-1].credential_id)
     return answers
 
 
@@ -112,7 +174,7 @@ def _check_as_others_will(records: Sequence[CredentialRecord]) -> None:
             SignedCredential.from_bytes(record.data).check(by_pyld=True)
 
 
-def _offered(  # noqa: PLR0917 - whose, and which version of what
+def _offer(  # noqa: PLR0917 - whose, and which version of what
     tx: Transaction,
     caller: Caller,
     signer: SigningIssuer,
@@ -139,23 +201,23 @@ def _award_key(offer: Offer, award: Award) -> AwardKey:
     )
 
 
-def _sign(  # noqa: PLR0913 - the facts of one credential
-    signer: SigningIssuer,
+def _sign(
+    plan: Plan,
     offer: Offer,
     award: Award,
     *,
-    status_list: str,
     status_index: int,
     now: datetime,
     entropy: Callable[[int], bytes],
 ) -> CredentialRecord:
+    signer = plan.signer
     credential_id = UUID(bytes=entropy(16), version=4)
     instant = now.astimezone(UTC).replace(microsecond=0)
     document = offer.document(
         credential_id=credential_id,
         award=award,
         email_salt=entropy(16).hex(),
-        status_list=status_list,
+        status_list=plan.status_list,
         status_index=status_index,
         issued_at=instant,
     )

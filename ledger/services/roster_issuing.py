@@ -8,7 +8,12 @@ from uuid import UUID
 from ledger.core.canonical import Json
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
-from ledger.services.issuing import AwardRequest, issue
+from ledger.services.issuing import (
+    AwardRequest,
+    keep_awards,
+    plan_awards,
+    sign_awards,
+)
 from ledger.services.organisations import Caller
 from ledger.services.rosters import (
     Problem,
@@ -21,7 +26,7 @@ from ledger.store import achievements, credentials
 from ledger.store.database import Database
 from ledger.store.records import AwardKey
 
-#: Records in one transaction: less than a second of signing, so that the worker gets its turn.
+#: Records that are signed and then stored together: well below a second of each.
 CHUNK = 1_000
 
 
@@ -77,7 +82,7 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
     entropy: Callable[[int], bytes],
     progress: Callable[[int, int], None],
 ) -> RosterReport:
-    """Issue a roster in chunks, each one transaction. `progress(done, total)` after each.
+    """Issue a roster in chunks, each kept whole or not at all. `progress(done, total)` after each.
 
     Repeating it after a crash, or uploading it again, issues only what is missing. Raises
     MalformedError if the file as a whole cannot be read, Refused if the organisation cannot
@@ -87,16 +92,20 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
     lines: list[RosterLine] = []
     for start in range(0, len(roster.rows), CHUNK):
         rows = roster.rows[start : start + CHUNK]
+        requests = [_request(row, newest) for row in rows]
         with database.begin() as tx:
-            issued = issue(
+            plan = plan_awards(
                 tx,
                 caller,
-                [_request(row, newest) for row in rows],
+                requests,
                 master=master,
                 addresses=addresses,
-                now=now,
                 entropy=entropy,
             )
+        # Most of the time goes here, while the database is free for others.
+        signed = sign_awards(plan, now=now, entropy=entropy)
+        with database.begin() as tx:
+            issued = keep_awards(tx, caller, plan, signed)
         lines += (
             RosterLine(row.line, answer.credential_id, answer.already)
             for row, answer in zip(rows, issued, strict=True)

@@ -5,7 +5,6 @@ import secrets
 import pytest
 
 from ledger.errors import MalformedError, Refused
-from ledger.services.credentials import list_credentials
 from ledger.services.roster_issuing import (
     CHUNK,
     RosterReport,
@@ -13,6 +12,7 @@ from ledger.services.roster_issuing import (
     issue_roster,
     report_json,
 )
+from ledger.store import credentials
 from tests.unit.services.conftest import NOW, SAMPLES, School
 
 MESSY = (SAMPLES / "roster-messy.csv").read_bytes()
@@ -36,7 +36,7 @@ def issue(
 
 def issued(school: School) -> int:
     with school.database.read() as tx:
-        return len(list_credentials(tx, school.caller, limit=1000))
+        return sum(credentials.count(tx, school.caller.organisation.id).values())
 
 
 def test_a_messy_roster_issues_its_good_rows_and_a_second_upload_nothing(

@@ -1,0 +1,235 @@
+"""Canonicalising, issuing and verifying credentials: the shortcuts against their slow twins."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import IO, Any, cast
+
+import rfc8785
+
+from ledger.core import canonical, rdf, signature
+from ledger.core.canonical import Json
+from ledger.core.durable import DurableCredential
+from ledger.keystore.master import MasterKey
+from ledger.services.roster_issuing import CHUNK
+from ledger.store.database import Database
+from scripts.bench import school
+from scripts.bench.row import Effort, Row, Work, compare
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = 40
+
+
+def one_never_seen(effort: Effort) -> Row:
+    documents = [school.document(school.offer(n), n) for n in range(DOCUMENTS)]
+    _same(documents, rdf.canonicalise, rdf.canonicalise_by_pyld)
+    few = documents[: effort.count(DOCUMENTS)]
+    return compare(
+        "canonicalise one Open Badges credential never seen before",
+        _each(documents * effort.count(20), rdf.canonicalise),
+        _each(few, rdf.canonicalise_by_pyld),
+        against="pyld",
+        at_least=35,
+        effort=effort,
+    )
+
+
+def many_of_one(effort: Effort) -> Row:
+    offer = school.offer()
+    documents = [school.document(offer, n) for n in range(DOCUMENTS)]
+
+    def by_parts(document: dict[str, Json]) -> bytes | None:
+        return rdf.canonicalise_by_tables(document, offer.parts)
+
+    _same(documents, by_parts, rdf.canonicalise_by_pyld)
+    few = documents[: effort.count(DOCUMENTS)]
+    return compare(
+        "canonicalise, issuing many of one achievement",
+        _each(documents * effort.count(20), by_parts),
+        _each(few, rdf.canonicalise_by_pyld),
+        against="pyld",
+        at_least=60,
+        effort=effort,
+    )
+
+
+def jcs(effort: Effort) -> Row:
+    documents = [school.document(school.offer(n), n) for n in range(DOCUMENTS)]
+
+    def slow(document: dict[str, Json]) -> bytes:
+        return rfc8785.dumps(cast("Any", document))
+
+    _same(documents, canonical.encode, slow)
+    return compare(
+        "JCS, byte-equal",
+        _each(documents * effort.count(100), canonical.encode),
+        _each(documents * effort.count(10), slow),
+        against="rfc8785",
+        at_least=10,
+        effort=effort,
+        note="ours with all checks of the strict parser, rfc8785 without",
+    )
+
+
+def issue(effort: Effort) -> Row:
+    """Validate, build, sign, store, leaf: as a roster is issued, in one process."""
+    count = CHUNK
+    with school.fresh_ledger(["riverside"]) as (ledger, _):
+
+        def fast() -> None:
+            ledger.issue("riverside", ledger.requests(count))
+
+        def slow() -> None:
+            with by_pyld():
+                ledger.issue("riverside", ledger.requests(count))
+
+        return compare(
+            "issue: validate, build, sign, store, leaf",
+            Work(fast, count),
+            Work(slow, count),
+            against="the same pipeline on pyld",
+            at_least=20,
+            effort=Effort(min(effort.rounds, 5)),
+            note=f"{count} in one chunk of a roster, SQLite, one by pyld before they are kept",
+        )
+
+
+def verify(effort: Effort) -> Row:
+    """From the bytes of a file to its checked signature and path."""
+    offer = school.offer()
+    files = [school.durable(offer, n) for n in range(DOCUMENTS)]
+
+    def check(data: bytes) -> None:
+        DurableCredential.from_bytes(data).check()
+
+    def slow() -> None:
+        with by_pyld():
+            _each(files, check).run()
+
+    return compare(
+        "verify offline",
+        _each(files * effort.count(10), check),
+        Work(slow, len(files)),
+        against="the same on pyld",
+        at_least=12,
+        effort=effort,
+        note=f"strict reading, closed model, signature, path of {school.PATH}",
+    )
+
+
+@contextmanager
+def by_pyld() -> Iterator[None]:
+    """Everything as it is, canonicalised by pyld alone."""
+    with ExitStack() as stack:
+        for name, other in (
+            ("canonicalise", rdf.canonicalise_by_pyld),
+            ("canonicalise_by_tables", lambda *_: None),
+        ):
+            stack.callback(setattr, signature, name, getattr(signature, name))
+            setattr(signature, name, other)
+        yield
+
+
+def _each(documents: Sequence[Any], act: Callable[[Any], object]) -> Work:
+    def run() -> None:
+        for document in documents:
+            act(document)
+
+    return Work(run, len(documents))
+
+
+def _same(
+    documents: Sequence[dict[str, Json]],
+    fast: Callable[[dict[str, Json]], bytes | None],
+    slow: Callable[[dict[str, Json]], bytes],
+) -> None:
+    """A faster engine that was not compared has not been measured."""
+    for document in documents:
+        if fast(document) != slow(document):
+            raise RuntimeError("the shortcut differs: run scripts/fuzz")
+
+
+# ---------------------------------------------------------------- two processes
+
+
+def two_processes(effort: Effort) -> Row:
+    """Two processes, a school each, one SQLite database; against one of them alone. Wall time."""
+    count = effort.count(2_000)
+    schools = ("riverside", "hillside")
+    alone: list[float] = []
+    ratios: list[float] = []
+    with school.fresh_ledger(schools) as (_, url), ExitStack() as stack:
+        workers = [
+            stack.enter_context(_worker(url, code, at))
+            for at, code in enumerate(schools)
+        ]
+        _together(workers, 10)
+        for _ in range(max(effort.rounds, 5)):
+            one = median([_together(workers[:1], count), _together(workers[1:], count)])
+            both = _together(workers, count)
+            alone.append(one)
+            ratios.append(2 * one / both)
+    return Row(
+        name="two processes issuing",
+        unit="us",
+        ours=round(median(alone) / median(ratios) / count * 1e6, 1),
+        baseline=round(median(alone) / count * 1e6, 1),
+        against="one process",
+        at_least=1.5,
+        ratio=round(median(ratios), 2),
+        note=f"wall time, {count} each, one SQLite database",
+    )
+
+
+@contextmanager
+def _worker(url: str, code: str, number: int) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "scripts.bench.issuing", url, code, str(number)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            _pipe(process.stdin).close()
+            process.wait(60)
+
+
+def _together(workers: Sequence["subprocess.Popen[str]"], count: int) -> float:
+    """Seconds until all of them have issued so many."""
+    begun = time.perf_counter()
+    for worker in workers:
+        _pipe(worker.stdin).write(f"{count}\n")
+        _pipe(worker.stdin).flush()
+    for worker in workers:
+        if _pipe(worker.stdout).readline() != "done\n":
+            raise RuntimeError("a process that issues has ended")
+    return time.perf_counter() - begun
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise RuntimeError("no pipe")
+    return stream
+
+
+def work(url: str, code: str, number: int) -> None:
+    """A process that issues: how many is a line on stdin, `done` the answer."""
+    # Every process counts from elsewhere: awards are of different people.
+    ledger = school.Ledger(
+        Database.open(url), MasterKey(bytes(32)), number * 10_000_000
+    )
+    for line in sys.stdin:
+        left = int(line)
+        while left:
+            chunk = min(left, CHUNK)
+            ledger.issue(code, ledger.requests(chunk))
+            left -= chunk
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,82 @@
+"""
+Every figure that is promised, with its baseline measured in the same run.
+
+scripts/bench/run            some minutes
+scripts/bench/run --quick    under a minute
+scripts/bench/run --only JCS the rows with this in their names
+
+Rounds are interleaved, figures are medians, the ratio is what counts: a shared machine drifts, and
+meets both alike. CPU time, except where a row says otherwise. The exit status is 1 if a row falls
+short of its bound.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from scripts.bench import issuing
+from scripts.bench.row import FULL, QUICK, Effort, Row
+
+#: What is measured, in the order of docs/benchmarks.md.
+MEASURES: Mapping[str, Callable[[Effort], Row]] = {
+    "canonicalise one": issuing.one_never_seen,
+    "canonicalise many": issuing.many_of_one,
+    "issue": issuing.issue,
+    "verify": issuing.verify,
+    "JCS": issuing.jcs,
+    "processes": issuing.two_processes,
+}
+
+
+def machine() -> dict[str, object]:
+    return {
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def told(row: Row) -> str:
+    """One row for people."""
+    baseline = (
+        "" if row.baseline is None else f"{row.baseline:,.1f} {row.unit} {row.against}"
+    )
+    ratio = "" if row.ratio is None else f"{row.ratio:.1f} x"
+    verdict = "" if row.passed else "  FALLS SHORT"
+    return f"{row.name:<58}{row.ours:>12,.1f} {row.unit:<3}  {baseline:<44}{ratio:>9}  {row.bound}{verdict}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench/run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--only", action="append", choices=MEASURES, default=[])
+    options = parser.parse_args(arguments)
+    effort = QUICK if options.quick else FULL
+    rows = []
+    for name, measure in MEASURES.items():
+        if options.only and name not in options.only:
+            continue
+        rows.append(measure(effort))
+        if not options.json:
+            print(told(rows[-1]), flush=True)
+    passed = all(row.passed for row in rows)
+    if options.json:
+        result = {
+            "machine": machine(),
+            "rows": [row.to_json() for row in rows],
+            "passed": passed,
+        }
+        print(json.dumps(result))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
