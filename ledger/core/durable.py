@@ -76,12 +76,12 @@ class DurableCredential:
         if len(proofs) != 2:
             raise MalformedError("proof: a durable credential has exactly two proofs")
         signed = SignedCredential.from_parsed({**document, "proof": proofs[:1]})
-        proof = AnchorProof.from_json(proofs[1])
-        # The proof is a closed model, so this cannot differ. If it ever drops or rewrites a
-        # value, nothing that it does not carry may pass for proved. The rest is kept as it is.
-        if canonical.encode(proof.to_json()) != canonical.encode(proofs[1]):
+        durable = cls(signed, AnchorProof.from_json(proofs[1]))
+        # The parts are closed models, so this cannot differ. If one of them ever drops or
+        # rewrites a value, nothing that it does not carry may pass for proved.
+        if durable.encode() != canonical.encode(document):
             raise MalformedError("the credential cannot be written as it was read")
-        return cls(signed, proof)
+        return durable
 
     def encode(self) -> bytes:
         """The canonical bytes (RFC 8785) of the credential with both proofs."""
