@@ -106,7 +106,7 @@ def test_killed_at_every_statement_it_delivers_everything_in_order(
         assert process.stdin is not None
         assert process.stdout is not None
         killed = 0
-        for statement in range(1, 70, 2):
+        for statement in range(1, 141, 4):
             with database.begin() as tx:
                 numbers = range(statement * 10, statement * 10 + 3)
                 records = [credential(school, n) for n in numbers]
