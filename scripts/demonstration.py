@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,8 +222,8 @@ class Ledger:
 
     environment: dict[str, str]
 
-    def run(self, *arguments: str) -> str:
-        """Run a command; its output. Raises DemoError if it fails."""
+    def run(self, *arguments: str, good: Collection[int] = (0,)) -> str:
+        """Run a command; its output. Raises DemoError unless it ends with a good code."""
         done = subprocess.run(
             [*PERDURE, *arguments],
             env=self.environment,
@@ -231,15 +231,15 @@ class Ledger:
             text=True,
             check=False,
         )
-        if done.returncode != 0:
+        if done.returncode not in good:
             raise DemoError(
                 f"perdure {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}"
             )
         return done.stdout
 
-    def read(self, *arguments: str) -> Any:
+    def read(self, *arguments: str, good: Collection[int] = (0,)) -> Any:
         """Run a command with --json; its result."""
-        return json.loads(self.run(*arguments, "--json"))
+        return json.loads(self.run(*arguments, "--json", good=good))
 
 
 # ------------------------------------------------------------------ the roster

@@ -64,6 +64,7 @@ def test_whoever_watches_a_worker_sees_a_batch_on_its_way(ledger: Ledger) -> Non
 
     wait_for(lambda: ask(port, "/ready")[0] == 200, ledger)
     wait_for(settled, ledger)
+    wait_for(lambda: f"perdure_balance_wei{{{CHAIN}" in figures(), ledger)
 
     text = figures()
     for line in (

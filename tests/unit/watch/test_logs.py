@@ -3,14 +3,18 @@
 import io
 import json
 import logging
+import socket
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from ledger.chain.node import Node
+from ledger.errors import ChainUnavailable
 from ledger.watch.logs import JsonFormatter, log_to
 
 NAME, EMAIL = "Canary Quetzalcoatl", "canary.quetzal@example.org"
@@ -164,3 +168,33 @@ def test_an_exception_that_nobody_caught_is_a_line_without_its_text(
     assert [line["error"]["types"] for line in lines(log)] == [["ValueError"]] * 2
     assert NAME not in log.getvalue()
     assert KEY not in log.getvalue()
+
+
+def test_at_debug_level_no_library_writes_the_key_of_a_node(
+    logging_as_it_was: None,
+) -> None:
+    """Nor does the failure of a call, however it is logged."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG)
+    log = logging.getLogger("anchor_worker.loop")
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for url in (
+        f"http://127.0.0.1:{port}/v2/{KEY}?apikey={KEY}",
+        f"http://user:{KEY}@127.0.0.1:{port}/",
+    ):
+        with pytest.raises(ChainUnavailable) as failure:
+            Node(url).chain_id()
+        log.warning("chain unavailable: %s", failure.value)
+        log.error("cannot work now", exc_info=failure.value)
+
+    written = text.getvalue()
+    assert len(written.splitlines()) >= 6
+    assert [line for line in written.splitlines() if '"debug"' in line]
+    assert "ChainUnavailable" in written
+    assert KEY not in written
