@@ -58,8 +58,8 @@ class Row:
             "baseline": self.baseline,
             "against": self.against,
             "ratio": self.ratio,
-            "atLeast": self.at_least,
-            "atMost": self.at_most,
+            "minimum": self.at_least,
+            "maximum": self.at_most,
             "passed": self.passed,
             "note": self.note,
         }

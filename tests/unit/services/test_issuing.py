@@ -1,5 +1,7 @@
 """Issuing: signed at once, the same award never twice."""
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -8,12 +10,20 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.core.credential import SignedCredential
 from ledger.core.issuer import IssuerProfile
+from ledger.core.keys import SigningKey
 from ledger.core.vocabulary import Vocabulary
 from ledger.errors import NotFound, ProofError, Refused
 from ledger.services.credentials import get_credential, list_credentials
-from ledger.store import credentials
+from ledger.services.issuing import (
+    IssuedAward,
+    Plan,
+    keep_awards,
+    plan_awards,
+    sign_awards,
+)
+from ledger.store import closings, credentials
 from ledger.store.records import CredentialState
-from tests.unit.services.conftest import School, request_of
+from tests.unit.services.conftest import NOW, School, request_of
 
 
 def stored(school: School, number: int = 0) -> SignedCredential:
@@ -115,3 +125,75 @@ def test_a_shortcut_that_errs_issues_nothing(
         school.issue(request_of("a@example.com"))
     with school.database.read() as tx:
         assert list_credentials(tx, school.caller, limit=10) == []
+
+
+def planned(school: School, *emails: str) -> Plan:
+    with school.database.begin() as tx:
+        return plan_awards(
+            tx,
+            school.caller,
+            [request_of(email) for email in emails],
+            master=school.master,
+            addresses=school.addresses,
+            entropy=secrets.token_bytes,
+        )
+
+
+def kept(school: School, plan: Plan) -> Sequence[IssuedAward]:
+    signed = sign_awards(plan, now=NOW, entropy=secrets.token_bytes)
+    with school.database.begin() as tx:
+        return keep_awards(tx, school.caller, plan, signed)
+
+
+def test_what_others_issue_while_one_signs_stays_theirs(school: School) -> None:
+    plan = planned(school, "a@example.com", "b@example.com", "a@example.com")
+    (first,) = school.issue(request_of("a@example.com"))
+
+    a, b, again = kept(school, plan)
+
+    assert [a.already, b.already, again.already] == [True, False, True]
+    assert a.credential_id == again.credential_id == first.credential_id
+    with school.database.read() as tx:
+        assert len(list_credentials(tx, school.caller, limit=10)) == 2
+
+
+def test_two_plans_never_hold_the_same_status_index(school: School) -> None:
+    plans = [planned(school, f"{name}@example.com", "z@example.com") for name in "ab"]
+    indexes = [index for plan in plans for index in plan.indexes.values()]
+
+    assert len(set(indexes)) == 4
+
+
+def test_what_was_signed_by_a_key_that_is_replaced_is_not_kept(school: School) -> None:
+    plan = planned(school, "a@example.com")
+    signed = sign_awards(plan, now=NOW, entropy=secrets.token_bytes)
+    older = replace(plan.signer, key=SigningKey.from_seed(bytes(32)))
+
+    with (
+        pytest.raises(Refused, match="changed its signing key meanwhile; issue again"),
+        school.database.begin() as tx,
+    ):
+        keep_awards(tx, school.caller, replace(plan, signer=older), signed)
+    with school.database.read() as tx:
+        assert list_credentials(tx, school.caller, limit=10) == []
+
+
+def test_nothing_is_kept_once_the_school_closes(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(school, "a@example.com")
+    monkeypatch.setattr(closings, "has_begun", lambda *_: True)
+
+    with pytest.raises(Refused, match="nothing can be issued any more"):
+        kept(school, plan)
+
+
+def test_credentials_of_a_roster_are_those_made_one_by_one(school: School) -> None:
+    """The part that was compiled once is in each of them, and pyld agrees."""
+    emails = [f"earner{n}@example.com" for n in range(5)]
+    school.issue(*map(request_of, emails), request_of("x@example.com", "sql-1"))
+
+    for number in range(6):
+        signed = stored(school, number)
+        signed.check(by_pyld=True)
+        assert SignedCredential.from_bytes(signed.data) == signed

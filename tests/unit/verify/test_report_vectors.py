@@ -15,6 +15,7 @@ from ledger.verify.report import FINDINGS, Verdict
 from ledger.verify.rpc import RpcReader
 from ledger.verify.trust import parse_trust_list
 from ledger.verify.verification import verify
+from tests.engines import take_the_slow_way
 from tests.unit.verify.fakes import FakeChain, failing, honest, served
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "reports"
@@ -60,8 +61,13 @@ class Anything(FakeChain):
         return super().block(0)
 
 
+@pytest.mark.parametrize("shortcuts", [True, False])
 @pytest.mark.parametrize("name", CASES)
-def test_report_is_the_expected_one(name: str) -> None:
+def test_report_is_the_expected_one(
+    name: str, shortcuts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shortcuts:
+        take_the_slow_way(monkeypatch)
     folder = FOLDER / name
     given = json.loads((folder / "given.json").read_bytes())
     trust, points = folder / "trust.json", folder / "checkpoints.json"
