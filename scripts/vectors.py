@@ -1,8 +1,16 @@
 """Write the vector files again. A test fails when what is committed differs."""
 
-from tests.vector_sources import baked, credentials, durable, reports, trees, trust
+from tests.vector_sources import (
+    baked,
+    checkpoints,
+    credentials,
+    durable,
+    reports,
+    trees,
+    trust,
+)
 
-SOURCES = (credentials, durable, baked, trees, trust, reports)
+SOURCES = (credentials, durable, baked, trees, trust, checkpoints, reports)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from enum import Enum
 from uuid import UUID
 
 from ledger.artwork.badge import BadgeSpec, badge_png, badge_svg
-from ledger.core.anchor import Anchor
+from ledger.core.anchor import MAX_ANCHORS, Anchor
 from ledger.core.baking import bake_png, bake_svg
 from ledger.core.canonical import parse, parse_object
 from ledger.core.credential import Achievement, SignedCredential
@@ -178,7 +178,8 @@ def _durable(
         inclusion=trees.proof(tx, batch, record),
         sealed_root=batch.sealed_root,
         issuer_profile=IssuerProfile.from_json(parse_object(issuer.profile)),
-        anchors=tuple(anchors),
+        # A ledger that moved from chain to chain may have more; the home chain comes first.
+        anchors=tuple(anchors[:MAX_ANCHORS]),
     )
     taken = _evidence(tx, durable, batch, issuer)
     return durable.with_evidence(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,3 +150,31 @@ def test_a_file_is_bounded() -> None:
 def test_there_are_no_other_blocks(changed: dict[str, Any]) -> None:
     with pytest.raises(MalformedError):
         replace(POINT, **changed)
+
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "checkpoint-proofs"
+MANIFEST = json.loads((VECTORS / "manifest.json").read_bytes())
+
+
+@pytest.mark.parametrize("name", MANIFEST["valid"])
+def test_a_valid_vector_proves_what_the_manifest_says(name: str) -> None:
+    proofs = parse_checkpoint_proofs((VECTORS / name).read_bytes())
+
+    for each in proofs:
+        each.check()
+    assert MANIFEST["valid"][name] == {
+        "leaves": [each.checkpoint.leaf.hex() for each in proofs],
+        "sealedRoots": [each.sealed_root.hex() for each in proofs],
+    }
+
+
+@pytest.mark.parametrize("name", MANIFEST["invalid"])
+def test_a_damaged_vector_is_refused_for_its_reason(name: str) -> None:
+    data = (VECTORS / name).read_bytes()
+    if MANIFEST["invalid"][name] == "malformed":
+        with pytest.raises(MalformedError):
+            parse_checkpoint_proofs(data)
+        return
+    (proved,) = parse_checkpoint_proofs(data)
+    with pytest.raises(ProofError):
+        proved.check()

@@ -1,5 +1,6 @@
 """Delivery: the stored bytes, with the anchor proof once the batch is final."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import LedgerError, NotFound
 from ledger.services.delivery import CredentialFile, FileFormat, deliver
 from ledger.services.organisations import operator_of
-from ledger.store import credentials, evidence, issuers
+from ledger.store import batches, credentials, evidence, issuers
 from ledger.store.records import Batch, BatchEvidence, SlotNodes
 from tests.registry_state import state_trie
 from tests.unit.services.batches import ANCHORED, anchor, seal
@@ -78,6 +79,34 @@ def test_a_durable_file_proves_itself_and_holds_the_stored_bytes(
         assert durable.proof.sealed_root == batch.sealed_root
         assert durable.proof.home.block_number == ANCHORED.block_number
         assert durable.proof.home.time == ANCHORED.time
+
+
+def test_a_file_carries_every_anchor_that_is_final_and_picks_up_the_rest_later(
+    school: School,
+) -> None:
+    (answer,) = school.issue(request_of("a@example.com"))
+    batch = seal(school)
+
+    def chains() -> list[int]:
+        file = file_of(school, answer.credential_id)
+        if not file.durable:
+            return []
+        durable = DurableCredential.from_bytes(file.data)
+        durable.check()
+        return [anchor.chain_id for anchor in durable.proof.anchors]
+
+    for anchored, expected in (
+        (replace(ANCHORED, chain_id=10), []),
+        (ANCHORED, [31337, 10]),
+        (replace(ANCHORED, chain_id=1), [31337, 1, 10]),
+    ):
+        with school.database.begin() as tx:
+            batches.record_anchor(tx, batch.id, anchored)
+        assert chains() == expected
+    for chain_id in range(2, 9):
+        with school.database.begin() as tx:
+            batches.record_anchor(tx, batch.id, replace(ANCHORED, chain_id=chain_id))
+    assert chains() == [31337, *range(1, 8)]
 
 
 @pytest.mark.parametrize("kind", FileFormat)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.core.checkpoint import MAX_BYTES as MAX_PROOF_BYTES, MAX_PROOFS
 from ledger.core.evidence import (
     MAX_ACCREDITORS,
     MAX_NODE_BYTES,
@@ -47,10 +48,24 @@ def test_example_networks_file_is_the_built_in_entry() -> None:
 
 
 def test_example_checkpoints_file_is_read() -> None:
-    (example,) = blocks((SPEC / "checkpoints.md").read_text(), "json")
+    example, _ = blocks((SPEC / "checkpoints.md").read_text(), "json")
 
     (point,) = parse_checkpoints(example.encode())
     assert (point.chain_id, point.block_number) == (1, 23_000_000)
+
+
+def test_example_of_a_checkpoint_proof_is_the_vector() -> None:
+    page = (SPEC / "checkpoints.md").read_text()
+    _, example = blocks(page, "json")
+    folder = ROOT / "tests" / "vectors" / "checkpoint-proofs"
+    name = "valid/two-credentials-and-a-checkpoint.json"
+    facts = json.loads((folder / "manifest.json").read_bytes())["valid"][name]
+
+    assert (folder / name).read_text() == example
+    assert f"leaf         {facts['leaves'][0]}" in page
+    assert f"sealed root  {facts['sealedRoots'][0]}" in page
+    assert f"{MAX_PROOFS:,}. Every set" in page
+    assert f"at most {MAX_PROOF_BYTES:,} bytes" in page
 
 
 def test_example_of_evidence_is_the_vector() -> None:
