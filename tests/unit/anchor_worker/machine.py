@@ -95,7 +95,7 @@ class Ground(Protocol):
         ...
 
 
-def _issuer(school: Organisation) -> IssuerRecord:
+def issuer_of(school: Organisation) -> IssuerRecord:
     record = replace(
         samples.issuer_record(school),
         registry=ISSUER_REGISTRY,
@@ -113,7 +113,7 @@ def add_school(tx: Transaction) -> Organisation:
     school = organisations.add(
         tx, id=_UUID, code="riverside", name="Riverside", now=samples.NOW
     )
-    issuers.add(tx, _issuer(school))
+    issuers.add(tx, issuer_of(school))
     issuers.add_key(tx, replace(samples.issuer_key(school), opened=1_790_000_000))
     achievements.add(
         tx, AchievementRecord(school.id, "git-1", "1", b'{"name":"Git"}', samples.NOW)
@@ -124,7 +124,7 @@ def add_school(tx: Transaction) -> Organisation:
 def inception() -> list[acts.Act]:
     """What puts the school on record, to be carried by anybody before the story begins."""
     school = Organisation(_UUID, "riverside", "Riverside", samples.NOW)
-    record = _issuer(school)
+    record = issuer_of(school)
     key = bytes.fromhex(address_of(REVOKING_KEY)[2:]).rjust(32, b"\0")
     return [
         acts.register(
@@ -137,7 +137,7 @@ def inception() -> list[acts.Act]:
 
 
 @lru_cache(maxsize=4096)
-def _revocation(issuer: bytes, index: int) -> acts.Act:
+def revocation(issuer: bytes, index: int) -> acts.Act:
     word, bit = word_and_bit(index)
     return acts.revoke(
         DOMAIN,
@@ -148,6 +148,25 @@ def _revocation(issuer: bytes, index: int) -> acts.Act:
         deadline=_FAR,
         secret=REVOKING_KEY,
     )
+
+
+def withdraw(world: World, number: int) -> None:
+    """Withdraw the school's credential of that number: the bit, and the act that sets it."""
+    school, now = world.school, world.clock()
+    record = samples.credential(school, number)
+    act = revocation(issuer_of(school).issuer_id, record.status_index)
+    new = NewChainTx(
+        kind=ChainTxKind(act.kind.value),
+        chain_id=CHAIN_ID,
+        to=act.to,
+        data=act.data,
+        gas=act.gas,
+        subject=str(record.id),
+        unique_key=f"revoke/{number}",
+    )
+    with Database.begin(world.database) as tx:
+        credentials.withdraw(tx, school.id, record.id, "a mistake", now)
+        chain_txs.enqueue(tx, new, now)
 
 
 class RememberingSigner:
@@ -205,22 +224,7 @@ class Machine(RuleBasedStateMachine):
         if not self.world.issued or which % self.world.issued in self.withdrawn:
             return
         number = which % self.world.issued
-        school = self.world.school
-        record = samples.credential(school, number)
-        act = _revocation(_issuer(school).issuer_id, record.status_index)
-        now = self.world.clock()
-        new = NewChainTx(
-            kind=ChainTxKind(act.kind.value),
-            chain_id=CHAIN_ID,
-            to=act.to,
-            data=act.data,
-            gas=act.gas,
-            subject=str(record.id),
-            unique_key=f"revoke/{number}",
-        )
-        with Database.begin(self.world.database) as tx:
-            credentials.withdraw(tx, school.id, record.id, "a mistake", now)
-            chain_txs.enqueue(tx, new, now)
+        withdraw(self.world, number)
         self.withdrawn.add(number)
         self.written = True
 
