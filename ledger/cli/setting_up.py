@@ -55,6 +55,29 @@ def keys_init(as_json: AsJson = False) -> int:
     return 0
 
 
+@keys.command("new-sender")
+def keys_new_sender(as_json: AsJson = False) -> int:
+    """Make another account that pays gas, under the master key that is there.
+
+    Writes the file that PERDURE_SENDER_KEYSTORE names; an existing file is never replaced.
+    """
+    from ledger.chain.accounts import new_account
+    from ledger.keystore.sender import create_sender
+
+    settings = settings_from_environment()
+    file = settings.sender_keystore
+    sender = create_sender(
+        file, open_master(settings), new_account(secrets.token_bytes).secret
+    )
+    show(
+        {"senderKeystore": str(file), "sender": sender.address},
+        as_json,
+        f"Sender keystore: {file}\nSender address: {sender.address}\n\n"
+        "Send it some coins, keep a copy of the file, and start the worker.",
+    )
+    return 0
+
+
 @keys.command("backup")
 def keys_backup(
     out: Annotated[Path, typer.Option(help="The file to write; it must not exist.")],

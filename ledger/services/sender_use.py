@@ -148,7 +148,7 @@ def used_account(sender: str, count: int, setting: str) -> str:
     return (
         f"{setting}: an account without transactions is expected, and {sender} has sent {count},"
         " none of them from this database. If another ledger pays from it, make this one an"
-        " account of its own (perdure keys init). If this database is an old copy: perdure"
+        " account of its own (perdure keys new-sender). If this database is an old copy: perdure"
         " recover. If the account is this ledger's alone, say so once: perdure worker"
         " --adopt-sender"
     )

@@ -42,6 +42,7 @@ from sqlalchemy.exc import (
 from sqlmodel import SQLModel
 
 from ledger.errors import SettingError, StoreError
+from ledger.store import sqlite_files
 from ledger.store.refusals import conflict
 
 #: Not Alembic's default: that table may belong to somebody else's schema.
@@ -165,6 +166,10 @@ class Database:
         """
         parsed = _parse(url)
         name = parsed.render_as_string(hide_password=True)
+        if parsed.get_backend_name() == "sqlite":
+            path = Path(str(parsed.database).removeprefix("file:"))
+            if path.is_file():
+                _require_whole(path, name)
         engine = _engine(parsed, foreign_keys=False)
         try:
             with _settings(name), engine.begin() as connection:
@@ -378,6 +383,22 @@ def _require_file(url: URL, name: str) -> None:
     if not Path(path).is_file():
         raise SettingError(
             f"there is no database {name}; to make it, run: perdure db upgrade"
+        )
+    _require_whole(Path(path), name)
+
+
+def _require_whole(path: Path, name: str) -> None:
+    missing = sqlite_files.missing_bytes(path)
+    if missing:
+        raise SettingError(
+            f"the database {name} is cut short: {missing:,} bytes are missing, as after a copy"
+            " that was not finished. Nothing was changed; restore it from a backup"
+        )
+    if sqlite_files.is_torn(path):
+        raise SettingError(
+            f"the log of the database {name} (the file that ends with -wal) is damaged before"
+            " its last transaction: what follows would be lost silently. Nothing was changed;"
+            " keep both files, and restore the database from a backup"
         )
 
 
