@@ -26,7 +26,7 @@ def unstated(tx: Transaction, chain_id: int, limit: int) -> Sequence[UnstatedBlo
         .exists()
     )
     rows = tx.rows(
-        select(col(EvidenceHeaderRow.header))
+        select(col(EvidenceHeaderRow.block_number), col(EvidenceHeaderRow.header))
         .where(col(EvidenceHeaderRow.chain_id) == chain_id, ~stated)
         .order_by(col(EvidenceHeaderRow.block_number))
         .distinct()

@@ -1,13 +1,18 @@
 """The application as a whole: what it answers to a school's ordinary day."""
 
 import base64
+from uuid import uuid4
 
 from sqlalchemy import text
 
 from ledger.core.archive import open_archive
+from ledger.core.checkpoint import BlockCheckpoint, parse_checkpoint_proofs
 from ledger.core.durable import parse_credential_file
+from ledger.core.merkle import InclusionProof
 from ledger.keystore.backup import decode_backup
-from tests.unit.web.world import ACHIEVEMENT, PASSPHRASE, World
+from ledger.store import batches, chains, checkpoints
+from ledger.store.records import Anchored, Batch
+from tests.unit.web.world import ACHIEVEMENT, CHAIN, PASSPHRASE, World
 
 AWARD = {
     "achievement": "py-1",
@@ -314,6 +319,29 @@ def test_the_status_list_is_signed_cacheable_and_answers_304(world: World) -> No
     assert answer.headers["cache-control"] == "public, max-age=300"
     assert answer.json()["proof"][0]["cryptosuite"] == "eddsa-rdfc-2022"
     assert (same.status_code, same.content) == (304, b"")
+
+
+def test_checkpoint_proofs_are_public_and_begin_where_one_asks(world: World) -> None:
+    point = BlockCheckpoint(CHAIN.chain_id, 7, bytes(32))
+    root = InclusionProof(0, 1, ()).sealed_root(point.leaf)
+    batch = Batch(uuid4(), CHAIN.chain_id, root, 1, world.clock.now)
+    elsewhere = Anchored(10, CHAIN.anchor_registry, 12, 1_764_000_000)
+    with world.edges.database.begin() as tx:
+        chains.record_home(tx, CHAIN)
+        batches.seal_checkpoints(tx, batch)
+        checkpoints.state(tx, batch, [point], first=0)
+    client = world.client()
+
+    assert client.get("/checkpoint-proofs").json() == {"version": 1, "proofs": []}
+    with world.edges.database.begin() as tx:
+        batches.record_anchor(tx, batch.id, elsewhere)
+    answer = client.get("/checkpoint-proofs?fromBlock=7")
+    (proof,) = parse_checkpoint_proofs(answer.content)
+    assert (proof.checkpoint, proof.sealed_root) == (point, root)
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    later = client.get("/checkpoint-proofs?fromBlock=8")
+    assert later.json()["proofs"] == []
+    assert client.get("/checkpoint-proofs?fromBlock=-1").status_code == 422
 
 
 def test_the_status_list_of_another_issuers_key_is_not_there(world: World) -> None:
