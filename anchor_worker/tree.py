@@ -88,7 +88,7 @@ def build_joined(leaves: _Bytes, *, block_height: int = BLOCK_HEIGHT) -> Tree:
     ]
     width = HASH_SIZE << height
     for number, start in enumerate(range(0, len(leaves), width)):
-        block = _block(leaves[start : start + width], height)
+        block = _block(bytes(leaves[start : start + width]), height)
         for level, nodes in enumerate(block, 1):
             at = number * (width >> level)
             upper[level - 1][at : at + len(nodes)] = nodes
@@ -99,14 +99,14 @@ def build_joined(leaves: _Bytes, *, block_height: int = BLOCK_HEIGHT) -> Tree:
     return Tree((*below[:-1], *over.levels))
 
 
-def _block(leaves: _Bytes, height: int) -> Iterator[bytes]:
+def _block(leaves: bytes, height: int) -> Iterator[bytes]:
     """The levels above the leaves of one block, up to the one of its root."""
     tools = MerkleTools()
     # Unmodified, merkletools hashes a node like a leaf, and an inner node passes for an entry.
     tools.hash_function = lambda pair: sha256(b"\x01" + pair)
     # add_leaf() takes hex only, and would copy every leaf twice to arrive at this same list.
     tools.leaves = [
-        bytes(leaves[at : at + HASH_SIZE]) for at in range(0, len(leaves), HASH_SIZE)
+        leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)
     ]
     tools.make_tree()
     levels = [b"".join(level) for level in reversed(tools.levels)]

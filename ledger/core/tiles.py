@@ -6,7 +6,7 @@ of a level joined from left to right; the node itself is in the tile above. So i
 510 hashes, every node of the tree but the root is in exactly one tile (64 bytes a leaf
 altogether), a node and its sibling are always in the same one, and the path of a leaf crosses
 one tile for every eight levels. An odd last node is promoted, and stands in each level that
-it is promoted through (docs/decisions/0012-stored-trees.md).
+it is promoted through (docs/decisions/0017-stored-trees.md).
 
 Pure layout: where a node is, and which tiles a path needs. Whether a path leads to the root is
 ``ledger.core.merkle``'s business.
@@ -14,6 +14,8 @@ Pure layout: where a node is, and which tiles a path needs. Whether a path leads
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import add
 from typing import Final
 
 from ledger.core.merkle import HASH_SIZE
@@ -119,13 +121,13 @@ def paths(tree_size: int, fetch: Fetch) -> Iterator[bytes]:
     if not height:
         return iter([b""])
     top = (height - 1) // TILE_HEIGHT * TILE_HEIGHT
-    return _below(tree_size, fetch, TilePlace(top, 0), [b""])
+    return chain.from_iterable(_below(tree_size, fetch, TilePlace(top, 0), [b""]))
 
 
 def _below(
     tree_size: int, fetch: Fetch, first: TilePlace, tails: list[bytes]
-) -> Iterator[bytes]:
-    """The paths of the leaves under neighbouring tiles, whose roots' paths are known."""
+) -> Iterator[list[bytes]]:
+    """The paths of the leaves under neighbouring tiles, whose roots' paths are known: a tile at a time."""
     found = 0
     tiles = fetch(first.height, first.number, len(tails))
     for number, nodes in enumerate(tiles, first.number):
@@ -137,7 +139,7 @@ def _below(
             below = TilePlace(place.height - TILE_HEIGHT, number << TILE_HEIGHT)
             yield from _below(tree_size, fetch, below, lower)
         else:
-            yield from lower
+            yield lower
     if found != len(tails):
         raise ProofError(f"{found} of {len(tails)} neighbouring tiles are there")
 
@@ -154,13 +156,12 @@ def _lowest(tree_size: int, place: TilePlace, nodes: bytes, tail: bytes) -> list
 
 def _children(nodes: bytes, tails: list[bytes]) -> list[bytes]:
     """The paths of one level's nodes from the paths of their parents."""
-    found: list[bytes] = []
     whole = len(nodes) // (2 * HASH_SIZE)
-    for at, tail in zip(
-        range(0, len(nodes), 2 * HASH_SIZE), tails[:whole], strict=False
-    ):
-        found.append(nodes[at + HASH_SIZE : at + 2 * HASH_SIZE] + tail)
-        found.append(nodes[at : at + HASH_SIZE] + tail)
+    pairs = range(0, 2 * whole * HASH_SIZE, HASH_SIZE)
+    siblings = [nodes[at : at + HASH_SIZE] for at in pairs]
+    found = siblings.copy()
+    found[::2] = map(add, siblings[1::2], tails)
+    found[1::2] = map(add, siblings[::2], tails)
     # An odd last node was promoted: it has no sibling here, its path is its parent's.
     found.extend(tails[whole:])
     return found
