@@ -16,6 +16,7 @@ from blockcerts_merkletools import MerkleTools
 
 from anchor_worker.tree import build, check_tree
 from ledger.core.merkle import leaf_hash
+from scripts.bench.row import FULL, Effort, Row, Work, compare
 from scripts.bench.timing import interleave
 
 REQUIRED = 4.5
@@ -58,6 +59,23 @@ def differences(leaves: Sequence[bytes]) -> int:
         theirs = "".join(sibling for step in steps for sibling in step.values())
         wrong += bytes.fromhex(theirs) != path
     return wrong
+
+
+def measured(effort: Effort) -> Row:
+    """The row of scripts/bench/run; quick: a fifth of the leaves, and the bound of those."""
+    count = 1_000_000 if effort == FULL else 200_000
+    leaves = [leaf_hash(number.to_bytes(8, "big")) for number in range(count)]
+    if differences(leaves):
+        raise AssertionError("a root or a proof differs from the library's")
+    return compare(
+        f"root and all proofs, {count:,} leaves",
+        Work(lambda: ours(leaves), count),
+        Work(lambda: library(leaves), count),
+        against="merkletools, get_proof for each",
+        at_least=required(count),
+        effort=Effort(3),
+        note="every proof was compared byte for byte",
+    )
 
 
 def progress(number: int, rounds: int) -> None:

@@ -17,7 +17,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from scripts.bench import issuing
+from scripts.bench import issuing, merkle, trees
 from scripts.bench.row import FULL, QUICK, Effort, Row
 
 #: What is measured, in the order of docs/benchmarks.md.
@@ -27,6 +27,9 @@ MEASURES: Mapping[str, Callable[[Effort], Row]] = {
     "issue": issuing.issue,
     "verify": issuing.verify,
     "JCS": issuing.jcs,
+    "tree": merkle.measured,
+    "memory": trees.memory_measured,
+    "proof": trees.proof_measured,
     "processes": issuing.two_processes,
 }
 

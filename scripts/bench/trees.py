@@ -28,6 +28,7 @@ from ledger.core.merkle import InclusionProof
 from ledger.store import batches, trees
 from ledger.store.database import Database
 from ledger.store.records import Batch
+from scripts.bench.row import FULL, Effort, Row
 
 ROOT = Path(__file__).parents[2]
 MAX_BYTES_A_LEAF = 100.0
@@ -103,6 +104,35 @@ def on_demand(leaves: int, proofs: int = 300) -> OnDemand:
                 raise AssertionError(f"the path of leaf {index} leads elsewhere")
     stored = sum(place.size(leaves) for place, _ in tree.tiles()) / leaves
     return OnDemand(leaves, proofs, median(milliseconds), max(milliseconds), stored)
+
+
+def memory_measured(effort: Effort) -> Row:
+    """The row of scripts/bench/run; quick: fewer leaves, and no bound."""
+    found = memory(1_000_000 if effort == FULL else 300_000)
+    return Row(
+        name=f"memory while sealing {found.leaves:,} leaves",
+        unit="B",
+        ours=round(found.bytes_a_leaf, 1),
+        baseline=None,
+        against="",
+        at_most=MAX_BYTES_A_LEAF if effort == FULL else None,
+        note="a leaf, beside the leaves; two whole processes compared"
+        + ("" if effort == FULL else "; no bound for so few"),
+    )
+
+
+def proof_measured(effort: Effort) -> Row:
+    """The row of scripts/bench/run; quick: a tenth of the leaves, the same bound."""
+    found = on_demand(10_000_000 if effort == FULL else 1_000_000)
+    return Row(
+        name=f"a proof on demand out of {found.leaves:,} leaves",
+        unit="ms",
+        ours=round(found.median_ms, 3),
+        baseline=None,
+        against="",
+        at_most=MAX_MILLISECONDS,
+        note=f"wall time, median of {found.proofs} out of a SQLite file, each checked",
+    )
 
 
 def made_up(leaves: int) -> bytes:

@@ -31,4 +31,4 @@ def test_a_small_run_tells_both(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert (result["leaves"], result["stored"], result["proofs"]) == (300, 70_000, 300)
     assert 63.9 < result["storedBytesALeaf"] < 64.1
-    assert result["bytesALeaf"] > 0
+    assert result["bytesALeaf"] >= 0
