@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 
 from anchor_worker.fees import Ceilings, Offer, first_offer, higher_offer
@@ -11,12 +12,6 @@ from ledger.store.records import Obstacle
 
 gases = st.integers(21_000, 16_777_216)
 fees = st.builds(Fee, base=st.integers(0, 10**15), tip=st.integers(1, 10**13))
-ceilings = st.builds(
-    Ceilings,
-    max_fee=st.integers(1, 10**14),
-    max_tx_cost=st.integers(1, 10**22),
-    day_left=st.integers(-(10**22), 10**22),
-)
 offers = st.tuples(st.integers(1, 10**14), st.integers(1, 10**14)).map(
     lambda pair: Offer(min(pair), max(pair))
 )
@@ -24,10 +19,12 @@ offers = st.tuples(st.integers(1, 10**14), st.integers(1, 10**14)).map(
 
 #: How much higher a ceiling is than what is needed, in sixteenths, and some wei.
 rooms = st.tuples(*[st.tuples(st.integers(16, 64), st.integers(0, 99))] * 3)
+#: The same around what is needed, on both sides and to the wei.
+nearly = st.tuples(*[st.tuples(st.integers(15, 17), st.integers(-9, 9))] * 3)
 
 
 def above(least: int, gas: int, room: Any) -> Ceilings:
-    """Ceilings that allow at least this cap."""
+    """Ceilings at so many sixteenths of this cap; from 16 on they allow it."""
     fee, cost, day = (-(-least * times // 16) for times, _ in room)
     (_, a), (_, b), (_, c) = room
     return Ceilings(fee + a, gas * cost + b, gas * day + c)
@@ -74,15 +71,16 @@ def test_a_higher_offer_replaces_the_last_and_passes_no_ceiling(
         assert offer.tip == offer.cap
 
 
-@given(st.one_of(st.none(), offers), fees, gases, ceilings)
+@given(st.one_of(st.none(), offers), fees, gases, nearly)
 def test_what_is_not_offered_would_pass_the_ceiling_that_is_named(
-    last: Offer | None, fee: Fee, gas: int, ceiling: Ceilings
+    last: Offer | None, fee: Fee, gas: int, room: Any
 ) -> None:
+    least = fee.base + fee.tip if last is None else -(-last.cap * 9 // 8)
+    ceiling = above(least, gas, room)
     if last is None:
-        said, least = first_offer(fee, gas, ceiling), fee.base + fee.tip
+        said = first_offer(fee, gas, ceiling)
     else:
         said = higher_offer(last, fee, gas, ceiling)
-        least = -(-last.cap * 9 // 8)
     assert isinstance(said, Obstacle) != is_under(Offer(0, least), gas, ceiling)
     match said:
         case Obstacle.FEE_CEILING:
@@ -110,3 +108,19 @@ def test_bumps_end_at_the_ceiling_and_reach_it_from_anywhere_below(
     assert isinstance(offer, Obstacle)
     assert highest * 8 < last.cap * 9 + 9
     assert last.cap <= highest
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "obstacle"),
+    [
+        (Ceilings(9, 900, 900), None),
+        (Ceilings(8, 900, 900), Obstacle.FEE_CEILING),
+        (Ceilings(9, 899, 900), Obstacle.TX_CEILING),
+        (Ceilings(9, 900, 899), Obstacle.DAY_CEILING),
+        (Ceilings(9, 900, -1), Obstacle.DAY_CEILING),
+    ],
+)
+def test_a_ceiling_is_kept_to_the_wei(
+    ceiling: Ceilings, obstacle: Obstacle | None
+) -> None:
+    assert ceiling.obstacle(100, 9) is obstacle

@@ -365,6 +365,21 @@ def test_a_new_process_says_again_what_stands_still_and_ends_what_does_not(
     assert standing(world) == []
 
 
+def test_a_ceiling_is_not_over_because_an_earlier_send_failed(world: World) -> None:
+    world.seal()
+    worker = world.worker()
+    worker.round()
+    world.chain.base_fee = 2 * MAX_FEE
+    world.chain.mine()
+    world.seal()
+    worker.round()
+    assert standing(world) == [Obstacle.FEE_CEILING]
+    world.clock.sleep(61)
+    world.chain.break_before_send = 1
+    worker.round()
+    assert standing(world) == [Obstacle.FEE_CEILING], "the round did not come so far"
+
+
 def test_a_lack_of_coins_lasts_until_a_node_takes_the_bytes(
     world: World, log: pytest.LogCaptureFixture
 ) -> None:
