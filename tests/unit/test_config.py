@@ -225,3 +225,12 @@ def test_what_must_not_be_shown_of_addresses_is_known_before_they_are_checked() 
         "key=third-one",
     } <= set(settings.secrets)
     assert "perdure" not in settings.secrets
+
+
+def test_keys_in_addresses_of_other_chains_are_hidden_too() -> None:
+    hidden = settings(
+        OTHER_CHAINS="eip155:10=https://a.example/v3/fedcba9876543210,https://u:pass-word@b"
+        " https://c.example/0123456789abcdef"
+    ).secrets
+
+    assert {"fedcba9876543210", "pass-word", "0123456789abcdef"} <= set(hidden)

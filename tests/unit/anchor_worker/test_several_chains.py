@@ -23,7 +23,7 @@ from ledger.services.doctor import Diagnosis, examine, to_lines
 from ledger.store import batches, chains, checkpoints, evidence, leases
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
-from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, Side, World
+from tests.unit.anchor_worker.worlds import CHAIN_ID, SENDER, Killed, Side, World
 
 S = ChainTxState
 OTHER = 10
@@ -94,6 +94,25 @@ def test_sealing_and_other_chains_go_on_while_the_home_chain_is_away(
     assert anchors(world) == [[OTHER]]
     world.chain.broken_reads = 0
     world.rounds(home, 6)
+    assert anchors(world) == [[OTHER, CHAIN_ID]]
+    world.check()
+
+
+@pytest.mark.parametrize("fault", ["killed before", "killed after"])
+def test_a_batch_is_asked_for_on_every_chain_or_on_none(
+    world: World, fault: str
+) -> None:
+    (other,) = world.others
+    world.issue(4)
+    world.database.faults[:] = ["", fault]  # the lease, and then the batch
+    with pytest.raises(Killed):
+        world.worker().round()
+    asked = [] if fault == "killed before" else [S.SEALED]
+    assert (world.states(), world.states(OTHER)) == (asked, asked)
+
+    world.clock.sleep(61)
+    world.rounds(world.worker("next"), 6)
+    world.rounds(world.other_worker(other), 6)
     assert anchors(world) == [[OTHER, CHAIN_ID]]
     world.check()
 
