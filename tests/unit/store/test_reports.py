@@ -1,8 +1,15 @@
 from datetime import UTC, datetime, timedelta
 
-from ledger.store import batches, chain_txs, credentials, leases, reports
+from ledger.store import batches, chain_txs, closings, credentials, leases, reports
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Anchored, ChainTx, ChainTxState, Figures, WorkerReport
+from ledger.store.records import (
+    Anchored,
+    ChainTx,
+    ChainTxState,
+    Closing,
+    Figures,
+    WorkerReport,
+)
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -13,6 +20,7 @@ from tests.unit.store.samples import (
     batch_of,
     credential,
     issue,
+    issuer_key,
     new_chain_tx,
 )
 
@@ -95,6 +103,20 @@ def test_a_credential_is_unanchored_until_its_root_is_final(
         found = reports.figures(tx, CHAIN_ID, NOW)
         assert (found.anchored, found.credentials) == (1, 2)
         assert found.oldest_pending is None
+
+
+def test_what_a_closing_school_left_unsealed_is_nobodys_alarm(
+    database: Database,
+) -> None:
+    with database.begin() as tx:
+        school = add_school(tx)
+        issue(tx, school, 1)
+        assert reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored is not None
+
+        lists = {issuer_key(school).key_id: b"list"}
+        closings.begin(tx, Closing(school.id, NOW, None, b"{}", b"[]"), lists)
+
+        assert reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored is None
 
 
 def test_what_was_asked_for_and_is_not_final_has_an_age(database: Database) -> None:
