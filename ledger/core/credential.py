@@ -580,11 +580,12 @@ class SignedCredential:
         if not isinstance(proofs, list) or len(proofs) != 1:
             raise MalformedError("proof: an array of one proof expected")
         check_model(_unsigned(document))
-        data = canonical.encode(document)
+        proof = SignatureProof.from_json(proofs[0])
+        data = canonical.encode_parsed(document)
         if len(data) > MAX_CREDENTIAL_BYTES:
             raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
         object.__setattr__(self, "data", data)
-        object.__setattr__(self, "proof", SignatureProof.from_json(proofs[0]))
+        object.__setattr__(self, "proof", proof)
         object.__setattr__(self, "_read", document)
 
     @classmethod
@@ -638,7 +639,9 @@ class SignedCredential:
 
         `by_pyld`: as everybody else's verifier will, without this package's shortcut.
         """
-        self.proof.check(_unsigned(self._document), by_pyld=by_pyld)
+        unsigned = _unsigned(self._document)
+        text = canonical.encode_parsed(unsigned)
+        self.proof.check(unsigned, text=text, by_pyld=by_pyld)
 
     @property
     def leaf(self) -> bytes:
@@ -760,7 +763,7 @@ def sign_credential(
         text=text,
         parts=None if offer is None else offer.parts,
     )
-    data = canonical.encode({**document, "proof": [proof.to_json()]})
+    data = canonical.encode_parsed({**document, "proof": [proof.to_json()]})
     if len(data) > MAX_CREDENTIAL_BYTES:
         raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
     return SignedCredential._of(data, proof)  # noqa: SLF001 - same module

@@ -62,7 +62,7 @@ class DurableCredential:
 
         White space and the order of members are free; every value has one encoding.
         """
-        return cls.from_parsed(canonical.parse_object(data))
+        return cls.from_parsed(canonical.parse_object(data), data)
 
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> "DurableCredential":
@@ -70,8 +70,10 @@ class DurableCredential:
         return cls.from_parsed(canonical.parse_object(canonical.encode(document)))
 
     @classmethod
-    def from_parsed(cls, document: dict[str, Json]) -> "DurableCredential":
-        """Take what the parser made of a file, to keep it: nobody may change it any more."""
+    def from_parsed(
+        cls, document: dict[str, Json], data: bytes = b""
+    ) -> "DurableCredential":
+        """Take what the parser made of `data`, to keep it: nobody may change it any more."""
         proofs = _proofs(document)
         if len(proofs) != 2:
             raise MalformedError("proof: a durable credential has exactly two proofs")
@@ -79,7 +81,8 @@ class DurableCredential:
         durable = cls(signed, AnchorProof.from_json(proofs[1]))
         # The parts are closed models, so this cannot differ. If one of them ever drops or
         # rewrites a value, nothing that it does not carry may pass for proved.
-        if durable.encode() != canonical.encode(document):
+        written = durable.encode()
+        if written != data and written != canonical.encode(document):
             raise MalformedError("the credential cannot be written as it was read")
         return durable
 
@@ -118,20 +121,21 @@ class DurableCredential:
 
 def parse_credential_file(data: bytes) -> SignedCredential | DurableCredential:
     """Read a credential file: JSON, PNG, SVG or PDF; signed only, or durable. Raises MalformedError."""
-    return parse_credential(canonical.parse_object(baking.extract(data)))
+    text = baking.extract(data)
+    return parse_credential(canonical.parse_object(text), text)
 
 
 def parse_credential(
-    document: dict[str, Json],
+    document: dict[str, Json], data: bytes
 ) -> SignedCredential | DurableCredential:
     """
-    Read a credential, signed only or durable, out of what the parser made of a file.
+    Read a credential, signed only or durable, out of what the parser made of `data`.
 
     It is kept: nobody may change it any more. Raises MalformedError.
     """
     if len(_proofs(document)) == 1:
         return SignedCredential.from_parsed(document)
-    return DurableCredential.from_parsed(document)
+    return DurableCredential.from_parsed(document, data)
 
 
 def _proofs(document: dict[str, Json]) -> list[Json]:

@@ -74,10 +74,11 @@ def decode_base58(text: str) -> bytes:
     if len(text) > _BASE58_MAX:
         raise MalformedError(f"base58 of more than {_BASE58_MAX} digits")
     number = 0
-    for digit in text:
-        if digit not in _BASE58_DIGITS:
-            raise MalformedError(f"{digit!a} is not a base58 digit")
-        number = number * 58 + _BASE58_DIGITS[digit]
+    try:
+        for digit in text:
+            number = number * 58 + _BASE58_DIGITS[digit]
+    except KeyError as error:
+        raise MalformedError(f"{error.args[0]!a} is not a base58 digit") from None
     zeros = len(text) - len(text.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 

@@ -8,7 +8,7 @@ signature, or mean something to another program that we never meant.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ledger.core import canonical
@@ -69,7 +69,7 @@ class Text:
     """A string that a test accepts."""
 
     says: str
-    accepts: Callable[[str], bool]
+    accepts: Callable[[str], object]
 
     def check(self, where: str, value: Json) -> None:
         """Refuse other strings, and what is no string. Raises MalformedError."""
@@ -92,6 +92,8 @@ class Fixed:
 
     def check(self, where: str, value: Json) -> None:
         """Refuse everything else. Raises MalformedError."""
+        if value.__class__ is str and value == self.value:
+            return
         if not _is_same(value, self.value):
             raise MalformedError(f"{where}: {self.says} expected")
 
@@ -160,17 +162,21 @@ class Object:
     says: str
     required: Mapping[str, Kind]
     optional: Mapping[str, Kind]
+    _members: Mapping[str, Kind] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_members", {**self.optional, **self.required})
 
     def check(self, where: str, value: Json) -> None:
         """Refuse missing, unknown and wrong members. Raises MalformedError."""
         prefix = f"{where}." if where else ""
         if not isinstance(value, dict):
             raise MalformedError(f"{where or 'credential'}: not an object")
-        for name in self.required:
-            if name not in value:
-                raise MalformedError(f"{prefix}{name}: missing")
+        if not self.required.keys() <= value.keys():
+            name = next(name for name in self.required if name not in value)
+            raise MalformedError(f"{prefix}{name}: missing")
         for name, member in value.items():
-            kind = self.required.get(name) or self.optional.get(name)
+            kind = self._members.get(name)
             if kind is None:
                 raise MalformedError(f"{prefix}{name[:40]}: unknown member")
             kind.check(prefix + name, member)
@@ -273,10 +279,6 @@ def _is_score_id(text: str) -> bool:
     return text.endswith(SCORE) and is_achievement_id(text.removesuffix(SCORE))
 
 
-def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
-    return lambda text: pattern.fullmatch(text) is not None
-
-
 LINE = Text("a line of at most 200 characters", is_line)
 TEXT = Text("a text of at most 10,000 characters", is_text)
 URL = Text("an http or https URL", is_http_url)
@@ -288,7 +290,7 @@ _MIDNIGHT = Text(
 )
 _ACHIEVEMENT_ID = Text("an http(s) URL without fragment, or a URN", is_achievement_id)
 _PROFILE_ID = Text("a did:key, a did:web or an http(s) URL", _is_profile_id)
-_PERCENT = Text("a number from 0 to 100", _matches(PERCENT))
+_PERCENT = Text("a number from 0 to 100", PERCENT.fullmatch)
 
 ACHIEVEMENT_TYPES = (
     "Competency",
@@ -304,8 +306,8 @@ _EMAIL_IDENTITY = Object(
         "type": Fixed("IdentityObject"),
         "identityType": Fixed("emailAddress"),
         "hashed": Fixed(True),
-        "identityHash": Text("sha256$ and 64 hex digits", _matches(_IDENTITY_HASH)),
-        "salt": Text("a salt of 16 to 64 characters", _matches(SALT)),
+        "identityHash": Text("sha256$ and 64 hex digits", _IDENTITY_HASH.fullmatch),
+        "salt": Text("a salt of 16 to 64 characters", SALT.fullmatch),
     },
     {},
 )
@@ -373,9 +375,9 @@ _ACHIEVEMENT = Object(
         "description": TEXT,
         "criteria": Object("Criteria", {"narrative": TEXT}, {}),
         "creator": _PROFILE,
-        "humanCode": Text("a code of letters, digits and . _ -", _matches(CODE)),
-        "version": Text("a code of letters, digits and . _ -", _matches(CODE)),
-        "inLanguage": Text("a language tag", _matches(LANGUAGE)),
+        "humanCode": Text("a code of letters, digits and . _ -", CODE.fullmatch),
+        "version": Text("a code of letters, digits and . _ -", CODE.fullmatch),
+        "inLanguage": Text("a language tag", LANGUAGE.fullmatch),
     },
     {
         "tag": Array(LINE),
@@ -414,7 +416,7 @@ _STATUS = Object(
         "id": Text("the list's URL, # and the index", is_http_url),
         "type": Fixed("BitstringStatusListEntry"),
         "statusPurpose": Fixed("revocation"),
-        "statusListIndex": Text("an index of at most 9 digits", _matches(STATUS_INDEX)),
+        "statusListIndex": Text("an index of at most 9 digits", STATUS_INDEX.fullmatch),
         "statusListCredential": _PAGE,
     },
     {},
@@ -423,7 +425,7 @@ CREDENTIAL = Object(
     "OpenBadgeCredential",
     {
         "@context": Fixed(list(CREDENTIAL_CONTEXTS)),
-        "id": Text("urn:uuid: and a UUIDv4", _matches(_UUID4)),
+        "id": Text("urn:uuid: and a UUIDv4", _UUID4.fullmatch),
         "type": Fixed(["VerifiableCredential", "OpenBadgeCredential"]),
         "name": LINE,
         "issuer": _ISSUER,

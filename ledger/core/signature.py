@@ -39,6 +39,7 @@ _FIXED = {
     "proofPurpose": "assertionMethod",
 }
 _FREE = ("created", "verificationMethod", "proofValue")
+_MEMBERS = frozenset({*_FIXED, *_FREE, "nonce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class SignatureProof:
             raise MalformedError("proof: not an object")
         members: dict[str, str] = {}
         for name, content in value.items():
-            if name not in {*_FIXED, *_FREE, "nonce"}:
+            if name not in _MEMBERS:
                 raise MalformedError(f"proof.{name[:40]}: unknown member")
             if not isinstance(content, str):
                 raise MalformedError(f"proof.{name}: not a string")
@@ -211,15 +212,22 @@ class SignatureProof:
         self,
         document: dict[str, Json],
         *,
+        text: bytes | None = None,
         contexts: Mapping[str, Json] = CONTEXTS,
         by_pyld: bool = False,
     ) -> None:
-        """Check this proof against its document, as `check_signature` does."""
+        """
+        Check this proof against its document, as `check_signature` does.
+
+        `text`: the document's RFC 8785 text, if the caller has it.
+        """
         if "proof" in document:
             raise MalformedError("proof: to be taken out of the document first")
         # The nonce first: it is cheap, and it refuses every other JSON before any of it is
         # treated as a graph.
-        if self.nonce is not None and self.nonce != json_nonce(document):
+        if self.nonce is not None and self.nonce != (
+            json_nonce(document) if text is None else _nonce_of(text)
+        ):
             raise ProofError("proof.nonce: this is not the JSON that was signed")
         if self.controller != _issuer_id(document):
             raise ProofError("proof.verificationMethod: is not the issuer's")

@@ -80,7 +80,8 @@ def verify(  # noqa: PLR0913 - each is a decision of the verifier, passed by nam
 def _open(data: bytes) -> SignedCredential | DurableCredential | tuple[Step, ...]:
     """Read a file and check its proofs; the steps that failed if it does not hold."""
     try:
-        document = canonical.parse_object(baking.extract(data))
+        text = baking.extract(data)
+        document = canonical.parse_object(text)
     except MalformedError as error:
         return (Step("file.not_a_credential", sentence(error)),)
     if not _names_an_issuer_record(document):
@@ -91,7 +92,7 @@ def _open(data: bytes) -> SignedCredential | DurableCredential | tuple[Step, ...
             ),
         )
     try:
-        content = parse_credential(document)
+        content = parse_credential(document, text)
         content.check()
     except MalformedError as error:
         return _READABLE, Step("content.malformed", sentence(error))

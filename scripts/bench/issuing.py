@@ -77,7 +77,7 @@ def jcs(effort: Effort) -> Row:
 
 def issue(effort: Effort) -> Row:
     """Validate, build, sign, store, leaf: as a roster is issued, in one process."""
-    count = CHUNK
+    count = CHUNK if effort.divisor == 1 else CHUNK // 4
     with school.fresh_ledger(["riverside"]) as (ledger, _):
 
         def fast() -> None:
@@ -93,7 +93,7 @@ def issue(effort: Effort) -> Row:
             Work(slow, count),
             against="the same pipeline on pyld",
             at_least=20,
-            effort=Effort(min(effort.rounds, 5)),
+            effort=Effort(min(effort.rounds, 3)),
             note=f"{count} in one chunk of a roster, SQLite, one by pyld before they are kept",
         )
 
