@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from ledger.store import costs, credentials, leases, policies, standstills
@@ -159,12 +160,25 @@ def _oldest_unanchored(tx: Transaction, chain_id: int) -> datetime | None:
         .order_by(col(CredentialRow.issued_at))
         .limit(1)
     )
+    # Where somebody else used its nonce, the same anchor has been asked for again.
+    again = aliased(ChainTxRow)
+    displaced = (
+        select(again)
+        .where(
+            col(ChainTxRow.state) == ChainTxState.FATAL,
+            col(again.chain_id) == chain_id,
+            col(again.subject) == col(ChainTxRow.subject),
+            col(again.position) > col(ChainTxRow.position),
+        )
+        .exists()
+    )
     under_way = tx.rows(
         select(col(ChainTxRow.subject))
         .where(
             col(ChainTxRow.chain_id) == chain_id,
             col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
             col(ChainTxRow.state) != ChainTxState.FINAL,
+            ~displaced,
         )
         .order_by(col(ChainTxRow.position))
         .limit(_FIRST)

@@ -394,6 +394,7 @@ def test_another_chain_of_the_same_id_is_refused_before_anything_is_written(
     other.fund(SENDER)
 
     assert ledger.start("--once", PERDURE_RPC_URLS=other.url).wait(30) == 78
+    assert "PERDURE_RPC_URLS or PERDURE_NETWORKS: " in ledger.log()
     assert "is on another chain of id 31337" in ledger.log()
     assert other.rpc("eth_getTransactionCount", SENDER, "pending") == "0x0"
     genesis = other.rpc("eth_getBlockByNumber", "0x0", False)["hash"]

@@ -259,3 +259,25 @@ def spend(drill: Drill) -> None:
         "eth_sendTransaction",
         {"from": drill.sender, "to": "0x" + "99" * 20, "value": "0x1"},
     )
+
+
+def test_a_new_account_is_made_under_the_master_key_that_is_there(
+    ledger: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (tmp_path / "sender.json").read_bytes()
+    refused = ledger("keys", "new-sender")
+    assert refused.code != 0
+    assert (tmp_path / "sender.json").read_bytes() == before
+
+    monkeypatch.setenv("PERDURE_SENDER_KEYSTORE", str(tmp_path / "second.json"))
+    made = ledger("keys", "new-sender", "--json")
+    assert made.code == 0
+    with Path(tmp_path / "second.json").open(encoding="ascii") as file:
+        address = "0x" + json.load(file)["address"].removeprefix("0x").lower()
+    assert made.json == {
+        "senderKeystore": str(tmp_path / "second.json"),
+        "sender": address,
+    }
+    # It opens: the worker gets as far as the node.
+    worker = module("anchor_worker.recover_command", "--dry-run", "--json")
+    assert worker.json["chains"][0]["sender"] == address

@@ -186,21 +186,35 @@ class Loss:
     lost_index: int
 
 
+@pytest.fixture(scope="module")
+def lost(settled: Town, tmp_path_factory: pytest.TempPathFactory) -> Loss:
+    """Made once: the copy's file stands in the folder of its town."""
+    folder = tmp_path_factory.mktemp("lost")
+    shutil.copy(settled.folder / "town.db", folder / "town.db")
+    with ExitStack() as stack:
+        database = Database.open(f"sqlite:///{folder}/town.db")
+        stack.enter_context(closing(database))
+        ledger = Ledger(copy_of(settled, database, folder), stack)
+        town = ledger.town
+        waiting = town.issue("waits@example.com", "Waits", "hillside")
+        old = ledger.copy()
+        first = count(town)
+        gone = town.issue("lost@example.com", "Lost", "hillside")
+        town.work()
+        for each in (waiting, gone):
+            town.withdraw(each, "hillside")
+        town.work()
+        town.close()
+        old.now = town.now
+        index = record(town, gone).status_index
+        return Loss(old, first, count(town), waiting, index)
+
+
 @pytest.fixture
-def loss(ledger: Ledger) -> Loss:
-    town = ledger.town
-    waiting = town.issue("waits@example.com", "Waits", "hillside")
-    old = ledger.copy()
-    first = count(town)
-    lost = town.issue("lost@example.com", "Lost", "hillside")
-    town.work()
-    for each in (waiting, lost):
-        town.withdraw(each, "hillside")
-    town.work()
-    town.close()
-    old.now = town.now
-    index = record(town, lost).status_index
-    return Loss(old, first, count(town), waiting, index)
+def loss(lost: Loss, tmp_path: Path) -> Iterator[Loss]:
+    shutil.copy(lost.old.folder / "copy-1.db", tmp_path / "copy.db")
+    with closing(Database.open(f"sqlite:///{tmp_path}/copy.db")) as database:
+        yield replace(lost, old=copy_of(lost.old, database, tmp_path))
 
 
 def test_an_old_copy_is_noticed_and_nothing_is_sent(loss: Loss) -> None:

@@ -10,6 +10,7 @@ import pytest
 from anchor_worker.confirm import PATIENCE
 from anchor_worker.recover import Recoverer, Wish
 from ledger.errors import ChainRejected, SettingError
+from ledger.services.doctor import examine
 from ledger.services.sender_use import refuse_used_account
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
@@ -98,8 +99,13 @@ def test_both_began_at_once_and_the_slower_one_goes_on_with_its_own_account(
         worker.round()
     assert told(second) == [(S.SENT, SENDER, 0)]
 
+    findings = examine(second.database, node=second.chain, contents=False).findings
+    assert [each.code for each in findings] == ["nonce.used_elsewhere"]
+    assert f"perdure recover --dry-run --sender {SENDER}" in findings[0].detail
+
     change_account(second)
     assert recover(second, SENDER) == ["displaced"]
+    assert examine(second.database, node=second.chain, contents=False).is_well
     second.rounds(second.worker(), 5)
     assert told(second) == [(S.FATAL, SENDER, 0), (S.FINAL, NEW, 0)]
     assert anchored_once(first, second)

@@ -372,3 +372,47 @@ def test_anchors_are_copied_to_another_chain_once_and_the_oldest_first(
         # What is on several chains already is copied to a third one once.
         assert chain_txs.copy_anchors(tx, 11, there, limit=9, now=later) == 3
         assert len(chain_txs.in_state(tx, 11, [ChainTxState.SEALED], 9)) == 3
+
+
+# -------------------------------------------------------------------- nonces that others used
+
+
+@pytest.mark.parametrize("state", [State.IN_PROGRESS, State.SENT])
+def test_a_displaced_call_keeps_its_nonce_and_is_asked_for_again(
+    database: Database, state: State
+) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = in_state(tx, lease, state)
+        again = chain_txs.displace(tx, lease, row.id, now=NOW)
+        behind = enqueue(tx, "behind")
+
+        kept = chain_txs.get(tx, row.id)
+        assert (kept.state, kept.nonce, kept.sender) == (State.FATAL, 0, SENDER)
+        assert (again.state, again.nonce, again.sender) == (State.SEALED, None, None)
+        same = ("kind", "to", "data", "gas", "subject")
+        assert [getattr(again, n) for n in same] == [getattr(row, n) for n in same]
+        waiting = chain_txs.in_state(tx, CHAIN_ID, [State.SEALED], 9)
+        assert [each.id for each in waiting] == [again.id, behind.id]
+        assert chain_txs.highest_nonce(tx, CHAIN_ID, SENDER) == 0
+
+
+def test_nothing_else_is_displaced(database: Database) -> None:
+    for state in set(State) - {State.IN_PROGRESS, State.SENT}:
+        with suppress(Undo), database.begin() as tx:
+            lease = take(tx)
+            row = in_state(tx, lease, state)
+            with pytest.raises(ValueError, match="no chain transaction goes"):
+                chain_txs.displace(tx, lease, row.id, now=NOW)
+            raise Undo
+
+
+def test_the_newest_block_is_that_of_what_is_settled(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        assert chain_txs.newest_block(tx, CHAIN_ID, SENDER) is None
+        in_state(tx, lease, State.MINED)
+        assert chain_txs.newest_block(tx, CHAIN_ID, SENDER) is None
+        in_state(tx, lease, State.FINAL, 1)
+        assert chain_txs.newest_block(tx, CHAIN_ID, SENDER) == 12
+        assert chain_txs.newest_block(tx, CHAIN_ID, OTHER_SENDER) is None

@@ -119,6 +119,25 @@ def test_what_a_closing_school_left_unsealed_is_nobodys_alarm(
         assert reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored is None
 
 
+def test_an_anchor_that_was_asked_for_again_counts_where_it_stands_now(
+    database: Database,
+) -> None:
+    """Somebody else used its first nonce; that row is never final."""
+    with database.begin() as tx:
+        record = credential(add_school(tx), 1)
+        credentials.insert(tx, [record])
+        batch, members = batch_of([record])
+        row = batches.seal(tx, batch, members, to=REGISTRY, data=b"", gas=1)
+        lease = leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=NOW)
+        assert lease is not None
+        chain_txs.begin_attempt(tx, lease, attempt(row), nonce=5, now=NOW)
+        again = chain_txs.displace(tx, lease, row.id, now=NOW)
+        assert reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored == NOW
+
+        make_final(tx, again)
+        assert reports.figures(tx, CHAIN_ID, NOW).oldest_unanchored is None
+
+
 def test_what_was_asked_for_and_is_not_final_has_an_age(database: Database) -> None:
     with database.begin() as tx:
         chain_txs.enqueue(tx, new_chain_tx("late"), NOW)
