@@ -91,7 +91,7 @@ def anchor(
         data=data,
         gas=gas,
         subject=str(batch.id),
-        unique_key=f"anchor/{batch.sealed_root.hex()}",
+        unique_key=f"{chain_txs.ANCHOR_KEY}{batch.sealed_root.hex()}",
     )
     return chain_txs.enqueue(tx, new, batch.sealed_at)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, func, insert, select, update
@@ -48,6 +48,11 @@ TRANSITIONS: Mapping[ChainTxState, frozenset[ChainTxState]] = MappingProxyType(
         _S.FATAL: frozenset(),
     }
 )
+
+#: The key of an anchor on whichever chain is this and the sealed root.
+ANCHOR_KEY: Final = "anchor/"
+#: Between the key of a call and where its nonce was lost, when it is asked for again.
+_AGAIN: Final = "/after/"
 
 _NO_TX = "there is no such chain transaction"
 
@@ -133,6 +138,9 @@ def copy_anchors(
         .where(
             col(ChainTxRow.chain_id) != chain_id,
             col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
+            # Neither what was found on a chain after a loss, nor what was asked for again there.
+            col(ChainTxRow.unique_key).startswith(ANCHOR_KEY),
+            ~col(ChainTxRow.unique_key).contains(_AGAIN),
             ~present,
         )
         .order_by(col(ChainTxRow.created_at), col(ChainTxRow.position))
@@ -321,7 +329,7 @@ def displace(tx: Transaction, lease: Lease, id: UUID, *, now: datetime) -> Chain
         data=row.data,
         gas=row.gas,
         subject=row.subject,
-        unique_key=f"{row.unique_key}/after/{row.sender}/{row.nonce}",
+        unique_key=f"{row.unique_key}{_AGAIN}{row.sender}/{row.nonce}",
     )
     return enqueue(tx, again, now)
 

@@ -350,6 +350,10 @@ def test_anchors_are_copied_to_another_chain_once_and_the_oldest_first(
             )
             for n in (2, 1, 3)
         ]
+        for other in ("recovered/0x12/7", "anchor/1/after/0x12/7"):
+            chain_txs.enqueue(
+                tx, new_chain_tx(other, ChainTxKind.ANCHOR, "batch 1"), NOW
+            )
         later = NOW + timedelta(days=9)
 
         def copy(limit: int) -> int:
