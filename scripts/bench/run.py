@@ -3,7 +3,7 @@ Every figure that is promised, with its baseline measured in the same run.
 
 scripts/bench/run            some minutes
 scripts/bench/run --quick    under a minute
-scripts/bench/run --only JCS the rows with this in their names
+scripts/bench/run --only JCS one row; it may be repeated
 
 Rounds are interleaved, figures are medians, the ratio is what counts: a shared machine drifts, and
 meets both alike. CPU time, except where a row says otherwise. The exit status is 1 if a row falls
@@ -17,7 +17,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from scripts.bench import issuing, merkle, trees
+from scripts.bench import issuing, merkle, peers, trees
 from scripts.bench.row import FULL, QUICK, Effort, Row
 
 #: What is measured, in the order of docs/benchmarks.md.
@@ -31,6 +31,7 @@ MEASURES: Mapping[str, Callable[[Effort], Row]] = {
     "memory": trees.memory_measured,
     "proof": trees.proof_measured,
     "processes": issuing.two_processes,
+    "jsonld.js": peers.jsonld_js,
 }
 
 
@@ -49,7 +50,8 @@ def told(row: Row) -> str:
     )
     ratio = "" if row.ratio is None else f"{row.ratio:.1f} x"
     verdict = "" if row.passed else "  FALLS SHORT"
-    return f"{row.name:<58}{row.ours:>12,.1f} {row.unit:<3}  {baseline:<44}{ratio:>9}  {row.bound}{verdict}"
+    note = f"\n    {row.note}" if row.note else ""
+    return f"{row.name:<58}{row.ours:>12,.1f} {row.unit:<3}  {baseline:<44}{ratio:>9}  {row.bound}{verdict}{note}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
