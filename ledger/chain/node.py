@@ -310,7 +310,8 @@ class Node:
 
     def nonce(self, address: str, tag: BlockTag) -> int:
         """An account's transaction count at a block. Raises ChainUnavailable."""
-        return self._quantity("eth_getTransactionCount", [address, _tag(tag)])
+        method = "eth_getTransactionCount"
+        return self._count(self._read(method, [address, _tag(tag)]), method)
 
     def fee(self) -> Fee:
         """

@@ -17,6 +17,8 @@ from ledger.errors import ChainUnavailable, SettingError
 
 #: A node that is so many blocks behind the best is not chosen.
 MAX_LAG = 5
+#: So often in a row every node has to say that it is of another chain: one garbled answer is none.
+CERTAIN = 3
 
 _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(seconds=60)
@@ -48,6 +50,7 @@ class _Member:
     node: ChainNode
     state: NodeState
     failures: int = 0
+    strange: int = 0
     not_before: datetime | None = None
     checked: bool = False
 
@@ -84,14 +87,14 @@ class NodePool:
         Look at all nodes that are not left alone, and give the best.
 
         Raises ChainUnavailable if none answers or if they disagree, SettingError if every
-        one is of another chain.
+        one is of another chain, and says so again and again.
         """
         now = self._clock()
         due = [m for m in self._members if m.not_before is None or now >= m.not_before]
         # Nobody is left alone where nobody else is left; the loop has pauses of its own.
         for member in due or self._members:
             self._look(member)
-        if all(m.state.health is Health.OTHER_CHAIN for m in self._members):
+        if all(m.strange >= CERTAIN for m in self._members):
             raise SettingError("; ".join(m.state.detail for m in self._members))
         answering = [m for m in self._members if m.state.health is Health.HEALTHY]
         if not answering:
@@ -120,11 +123,13 @@ class NodePool:
             head = node.block("latest").number
             finalized = node.block("finalized").number
         except SettingError as error:
+            member.strange += 1
             self._note(member, Health.OTHER_CHAIN, str(error))
         except ChainUnavailable as error:
+            member.strange = 0
             self._note(member, Health.SILENT, str(error))
         else:
-            member.failures, member.not_before = 0, None
+            member.failures, member.strange, member.not_before = 0, 0, None
             member.state = NodeState(node.name, Health.HEALTHY, head, finalized)
 
     def _note(self, member: _Member, health: Health, detail: str) -> None:

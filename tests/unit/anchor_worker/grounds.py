@@ -59,6 +59,11 @@ class MemoryGround:
     def set_base_fee(self, fee: int) -> None:
         self._chain.base_fee = fee
 
+    def state(self) -> object:
+        """Blocks and pool: two that are equal go on in the same way."""
+        blocks = [block.header.hash for block in self._chain._blocks]
+        return blocks, self._chain.pooled(), self._chain.base_fee
+
     def blocks(self) -> list[SeenBlock]:
         return [
             SeenBlock(

@@ -170,6 +170,15 @@ def test_what_is_no_number_is_unavailable(value: Any) -> None:
         node.chain_id()
 
 
+def test_a_transaction_count_that_no_account_can_have_is_unavailable() -> None:
+    """One garbled answer must not look like somebody else's use of the sender's account."""
+    with (
+        serving(results(eth_getTransactionCount="0x" + "3a" * 32)) as (_, node),
+        pytest.raises(ChainUnavailable, match="a number out of range"),
+    ):
+        node.nonce(ANCHOR_REGISTRY, "latest")
+
+
 @pytest.mark.parametrize("value", [None, 5, "ab", "0xa", "0xzz"], ids=repr)
 def test_what_is_no_code_is_unavailable(value: Any) -> None:
     with (

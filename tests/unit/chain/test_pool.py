@@ -7,7 +7,7 @@ import pytest
 
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import Block, BlockTag, ChainNode
-from ledger.chain.pool import MAX_LAG, Health, NodePool
+from ledger.chain.pool import CERTAIN, MAX_LAG, Health, NodePool
 from ledger.errors import ChainUnavailable, SettingError
 from tests.unit.anchor_worker.worlds import Clock
 
@@ -127,8 +127,27 @@ def test_a_node_of_another_chain_is_never_chosen(chain: MemoryChain) -> None:
 
     assert made.choose() is good
     assert made.states[0].health is Health.OTHER_CHAIN
+
+
+def test_every_node_of_another_chain_is_believed_when_it_is_said_again(
+    chain: MemoryChain,
+) -> None:
+    """One garbled answer must not end a worker for good."""
+    stranger = Named("a", MemoryChain(chain_id=1))
+    made = pool(stranger, MemoryChain(seed=b"another"))
+    for _ in range(CERTAIN - 1):
+        with pytest.raises(ChainUnavailable, match="on chain 1, and"):
+            made.choose()
     with pytest.raises(SettingError, match="on chain 1, and chain 31337 is expected"):
-        pool(MemoryChain(chain_id=1), other).choose()
+        made.choose()
+
+    once = Named("a", chain)
+    made = pool(once)
+    once._chain_id = 1
+    with pytest.raises(ChainUnavailable):
+        made.choose()
+    once._chain_id = 31337
+    assert made.choose() is once
 
 
 def test_an_address_that_leads_to_another_chain_from_now_on_is_noticed(
@@ -215,5 +234,8 @@ def test_a_node_is_checked_once_before_it_is_first_chosen(chain: MemoryChain) ->
         clock=clock,
         check=check,
     )
+    for _ in range(CERTAIN - 1):
+        with pytest.raises(ChainUnavailable, match="another registry"):
+            made.choose()
     with pytest.raises(SettingError, match="another registry"):
         made.choose()
