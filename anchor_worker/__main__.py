@@ -2,8 +2,8 @@
 `python -m anchor_worker`: seals batches and carries the ledger's transactions to its chains.
 
 Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 the database fails or no node
-answers (with --once, or before the home chain is known), 78 the configuration is missing something
-or contradicts a chain or the database.
+answers (with --once, or before the home chain is known), 70 something nobody foresaw, to be
+started again, 78 the configuration is missing something or contradicts a chain or the database.
 """
 
 import argparse
@@ -65,7 +65,7 @@ from ledger.watch.figures import LedgerFigures
 from ledger.watch.listener import EXAMPLE, Address, Watched, listen
 from ledger.watch.logs import log_to
 
-USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78
+USAGE, UNAVAILABLE, UNFORESEEN, CONFIGURATION = 64, 69, 70, 78
 
 _log = logging.getLogger("anchor_worker")
 
@@ -91,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StoreError as error:
         _log.critical("the database does not work: %s", error)
         return UNAVAILABLE
+    except Exception:  # noqa: BLE001 - it ends the process, and says so
+        # Not Python's own 1, which says that a person has to look before it is started again.
+        _log.critical("ended by what nobody foresaw", exc_info=True)
+        return UNFORESEEN
 
 
 def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event) -> int:

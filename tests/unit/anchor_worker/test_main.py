@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from anchor_worker.__main__ import USAGE, _overrides, _parser, _progress
+from anchor_worker import __main__ as program
+from anchor_worker.__main__ import (
+    UNFORESEEN,
+    USAGE,
+    _overrides,
+    _parser,
+    _progress,
+    main,
+)
 from anchor_worker.policy import Overrides
 from ledger.store.records import ChainTxState, WorkerReport
 
@@ -131,3 +139,19 @@ def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
         root.handlers, root.level = handlers, level
     assert "1/7" in shown
     assert "4 credentials wait" in shown
+
+
+def test_what_nobody_foresaw_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own exit code for it is 1: the one that keeps a service manager from starting again."""
+
+    def run(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(program, "_run", run)
+    monkeypatch.setattr("anchor_worker.__main__.signal.signal", lambda *_: None)
+    monkeypatch.setattr("anchor_worker.__main__.resource.setrlimit", lambda *_: None)
+
+    assert main([]) == UNFORESEEN == 70
+    assert "ended by what nobody foresaw" in capsys.readouterr().err
