@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 from eth_hash.abc import BackendAPI
+from nacl.bindings import crypto_sign, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from ledger.errors import MalformedError, ProofError
 
@@ -48,6 +50,17 @@ _SMALL_ORDER = frozenset(
         0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
         0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
     }
+)
+
+_SIGNATURE_BYTES = 64
+# A key, and a signature of no bytes whose R is off by a point of order 8: OpenSSL refuses it,
+# and so does whoever compares R as RFC 8032 allows; who multiplies by eight first takes it.
+_TOLERANT_KEY = bytes.fromhex(
+    "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
+)
+_TOLERANT_SIGNATURE = bytes.fromhex(
+    "99e078d056763dca46099c11c8fce4f62ca39f82091a309e0de107a5405ab262"
+    "f09cc2f3663b192ba5b5720d51dd5c79718d1cccbaf73296f54c4e9fd89a8d05"
 )
 
 
@@ -145,7 +158,14 @@ class PublicKey:
         return keccak256(self.multikey)
 
     def check(self, signature: bytes, message: bytes) -> None:
-        """Check an Ed25519 signature of this key. Raises ProofError."""
+        """
+        Check an Ed25519 signature of this key, by what OpenSSL accepts. Raises ProofError.
+
+        libsodium is asked first, at half the cost: what it accepts OpenSSL accepts too
+        (docs/decisions/0012-fast-core.md). Whatever it refuses is for OpenSSL to judge.
+        """
+        if _SODIUM_COUNTS and _sodium_accepts(self.raw, signature, message):
+            return
         try:
             # A key that is no point of the curve is found here, not when it is made.
             _loaded(self.raw).verify(signature, message)
@@ -153,6 +173,25 @@ class PublicKey:
             raise ProofError(
                 "the signature does not fit the key and the text"
             ) from error
+
+
+def _sodium_accepts(key: bytes, signature: bytes, message: bytes) -> bool:
+    # It takes signature and message in one piece: a short one would borrow from the message.
+    if len(signature) != _SIGNATURE_BYTES:
+        return False
+    try:
+        crypto_sign_open(signature + message, key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def _sodium_is_strict() -> bool:
+    # Newer releases of libsodium are tolerant, and PyNaCl may be built with any of them.
+    return not _sodium_accepts(_TOLERANT_KEY, _TOLERANT_SIGNATURE, b"")
+
+
+_SODIUM_COUNTS = _sodium_is_strict()
 
 
 # A ledger and a verifier meet the same few keys again and again; refusals are not kept.
@@ -182,15 +221,17 @@ class SigningKey:
 
     seed: bytes = field(repr=False)
     public: PublicKey = field(init=False, compare=False)
-    _key: Ed25519PrivateKey = field(init=False, repr=False, compare=False)
+    # The seed and the public key behind it, as libsodium wants them.
+    _secret: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.seed) != 32:
             raise MalformedError("an Ed25519 seed has 32 bytes")
+        # By OpenSSL, which wipes what it worked with; PyNaCl would leave the seed behind.
         key = Ed25519PrivateKey.from_private_bytes(self.seed)
-        object.__setattr__(self, "_key", key)
         public = key.public_key().public_bytes_raw()
         object.__setattr__(self, "public", PublicKey(public))
+        object.__setattr__(self, "_secret", self.seed + public)
 
     @classmethod
     def from_seed(cls, seed: bytes) -> "SigningKey":
@@ -199,4 +240,4 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Sign with Ed25519: deterministic, 64 bytes."""
-        return self._key.sign(message)
+        return crypto_sign(message, self._secret)[:_SIGNATURE_BYTES]

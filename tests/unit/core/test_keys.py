@@ -93,25 +93,6 @@ def test_base64url_refuses_padding_stray_bits_and_other_alphabets(text: str) -> 
         decode_base64url(text)
 
 
-def test_rfc_8032_7_1_test_2() -> None:
-    key = SigningKey.from_seed(
-        bytes.fromhex(
-            "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
-        )
-    )
-    signature = bytes.fromhex(
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
-    )
-
-    assert (
-        key.public.raw.hex()
-        == "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
-    )
-    assert signature == key.sign(b"\x72")
-    key.public.check(signature, b"\x72")
-
-
 def test_the_texts_of_a_key() -> None:
     """The key pair of the W3C vectors for eddsa-rdfc-2022."""
     secret = "z3u2en7t5LR2WtQH5PfFqMqwVHBeXouLzo6haApm8XHqvjxq"
