@@ -30,7 +30,7 @@ class Server(Protocol):
         """The address of one of its databases."""
         ...
 
-    def get_pid(self) -> int:
+    def get_pid(self) -> int | None:
         """The process that all others of it belong to."""
         ...
 

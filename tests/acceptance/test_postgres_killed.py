@@ -45,7 +45,9 @@ class Killable:
         with psycopg.connect(self._server.get_uri("postgres")) as one:
             rows = one.execute("SELECT pid FROM pg_stat_activity").fetchall()
             # The first one first: it would start the others again.
-            pids = [self._server.get_pid(), *(pid for (pid,) in rows)]
+            postmaster = self._server.get_pid()
+            assert postmaster is not None
+            pids = [postmaster, *(pid for (pid,) in rows)]
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
