@@ -4,6 +4,7 @@ Every figure that is promised, with its baseline measured in the same run.
 scripts/bench/run            some minutes
 scripts/bench/run --quick    under a minute
 scripts/bench/run --only JCS one row; it may be repeated
+scripts/bench/run --peers    other people's engines too; installs them, the first time
 
 Rounds are interleaved, figures are medians, the ratio is what counts: a shared machine drifts, and
 meets both alike. CPU time, except where a row says otherwise. The exit status is 1 if a row falls
@@ -17,6 +18,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from scripts import environment
 from scripts.bench import issuing, merkle, peers, trees
 from scripts.bench.row import FULL, QUICK, Effort, Row
 
@@ -31,8 +33,10 @@ MEASURES: Mapping[str, Callable[[Effort], Row]] = {
     "memory": trees.memory_measured,
     "proof": trees.proof_measured,
     "processes": issuing.two_processes,
-    "jsonld.js": peers.jsonld_js,
+    **peers.AT_HAND,
 }
+
+HOW = "scripts/bench/run --peers installs and measures them (needs the package registries once)"
 
 
 def machine() -> dict[str, object]:
@@ -62,21 +66,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.add_argument("--only", action="append", choices=MEASURES, default=[])
+    parser.add_argument(
+        "--peers", action="store_true", help="and those to be installed"
+    )
+    every = {**MEASURES, **peers.ON_DEMAND}
+    parser.add_argument("--only", action="append", choices=every, default=[])
     options = parser.parse_args(arguments)
+    wanted = options.only or (every if options.peers else MEASURES)
+    if not peers.ON_DEMAND.keys().isdisjoint(wanted):
+        try:
+            peers.install()
+        except environment.SetupError as error:
+            print(f"scripts/bench/run: {error}", file=sys.stderr)
+            return 1
     effort = QUICK if options.quick else FULL
     rows = []
-    for name, measure in MEASURES.items():
-        if options.only and name not in options.only:
-            continue
-        rows.append(measure(effort))
+    for name in (name for name in every if name in wanted):
+        rows.append(every[name](effort))
         if not options.json:
             print(told(rows[-1]), flush=True)
+    left_out = [] if options.only else [name for name in every if name not in wanted]
+    if left_out and not options.json:
+        print(f"left out: {'; '.join(left_out)}\n    {HOW}")
     passed = all(row.passed for row in rows)
     if options.json:
         result = {
             "machine": machine(),
             "rows": [row.to_json() for row in rows],
+            "leftOut": left_out,
             "passed": passed,
         }
         print(json.dumps(result))

@@ -42,7 +42,8 @@ from ledger.store.records import Chain
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "riverside"
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 DAY = date(2026, 11, 27)
-KEY = SigningKey.from_seed(hashlib.sha256(b"perdure benchmark").digest())
+SEED = hashlib.sha256(b"perdure benchmark").digest()
+KEY = SigningKey.from_seed(SEED)
 PROFILE = IssuerProfile("Riverside Code School", "https://riverside.example.org")
 REFERENCE = IssuerReference(31337, "0x" + "5e" * 20, b"\x07" * 32)
 ISSUER = Issuer(PROFILE, REFERENCE, KEY.public)
