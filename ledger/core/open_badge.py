@@ -9,7 +9,7 @@ signature, or mean something to another program that we never meant.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
@@ -49,6 +49,9 @@ _UUID4 = re.compile(
 )
 _IDENTITY_HASH = re.compile(r"sha256\$[0-9a-f]{64}", re.ASCII)
 _LINE_BREAK = re.compile("[\t\n\r\x85\u2028\u2029]")
+
+
+_Enough: TypeAlias = tuple[type, Callable[[Any], object]]
 
 
 class Kind(Protocol):
@@ -155,6 +158,19 @@ def _has_twins(values: list[Json]) -> bool:
     return len({canonical.encode(value) for value in values}) < len(values)
 
 
+def _enough_for(kind: Kind) -> _Enough | None:
+    if isinstance(kind, Text):
+        return str, kind.accepts
+    if isinstance(kind, Fixed):
+        value = kind.value
+        # Not for numbers and truth, which are equal across classes.
+        if isinstance(value, str):
+            return str, value.__eq__
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return list, value.__eq__
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """An object with these members and no others."""
@@ -163,9 +179,16 @@ class Object:
     required: Mapping[str, Kind]
     optional: Mapping[str, Kind]
     _members: Mapping[str, Kind] = field(init=False, repr=False, compare=False)
+    # For most members: the class and the test that together are enough to accept a value.
+    _enough: Mapping[str, _Enough] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_members", {**self.optional, **self.required})
+        members = {**self.optional, **self.required}
+        enough = {name: _enough_for(kind) for name, kind in members.items()}
+        object.__setattr__(self, "_members", members)
+        object.__setattr__(
+            self, "_enough", {name: test for name, test in enough.items() if test}
+        )
 
     def check(self, where: str, value: Json) -> None:
         """Refuse missing, unknown and wrong members. Raises MalformedError."""
@@ -176,6 +199,9 @@ class Object:
             name = next(name for name in self.required if name not in value)
             raise MalformedError(f"{prefix}{name}: missing")
         for name, member in value.items():
+            enough = self._enough.get(name)
+            if enough and member.__class__ is enough[0] and enough[1](member):
+                continue
             kind = self._members.get(name)
             if kind is None:
                 raise MalformedError(f"{prefix}{name[:40]}: unknown member")
@@ -450,10 +476,11 @@ def check_credential(document: dict[str, Json], model: Object = CREDENTIAL) -> b
     Raises MalformedError; the message starts with the path:
     "credentialSubject.achievement.criteria: missing".
     """
-    text = canonical.encode(document)
+    check_model(document, model)
+    # Which leaves nothing that needs a second look before it is written.
+    text = canonical.encode_parsed(document)
     if len(text) > MAX_CREDENTIAL_BYTES:
         raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
-    check_model(document, model)
     return text
 
 

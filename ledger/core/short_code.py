@@ -9,6 +9,7 @@ the id is. See docs/spec/files.md, "PDF".
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,7 +24,10 @@ _GROUP = 4
 _BITS = 5
 # What people write instead: I and L for 1, O for 0.
 _TYPED = str.maketrans("ILO", "110", " -")
+_DIGITS = {letter: digit for digit, letter in enumerate(ALPHABET)}
+_SHIFTS = range(64 - _BITS, 64 - _BITS * LENGTH, -_BITS)
 _REDUCE = 0b100101  # x^5 + x^2 + 1: the field with 32 elements
+_TIMES_X = tuple(n << 1 if n < 16 else n << 1 ^ _REDUCE for n in range(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,12 @@ class ShortCode:
     letters: str
 
     def __post_init__(self) -> None:
-        if len(self.letters) != LENGTH or not set(self.letters) <= set(ALPHABET):
+        digits = [_DIGITS.get(letter, -1) for letter in self.letters]
+        if len(digits) != LENGTH or -1 in digits:
             raise MalformedError(
                 f"a code has {LENGTH} letters, of {ALPHABET[:10]} and {ALPHABET[10:]}"
             )
-        if _check_letter(self.letters[:-1]) != self.letters[-1]:
+        if _check_digit(digits[:-1]) != digits[-1]:
             raise MalformedError("the code has a slip: one letter does not fit")
 
     @classmethod
@@ -45,10 +50,9 @@ class ShortCode:
         """The code of a credential."""
         digest = hashlib.sha256(_PREFIX + credential_id.bytes).digest()
         number = int.from_bytes(digest[:8])
-        letters = "".join(
-            ALPHABET[number >> (64 - _BITS * place) & 31] for place in range(1, LENGTH)
-        )
-        return cls(letters + _check_letter(letters))
+        digits = [number >> shift & 31 for shift in _SHIFTS]
+        digits.append(_check_digit(digits))
+        return cls("".join([ALPHABET[digit] for digit in digits]))
 
     @classmethod
     def from_typed(cls, text: str) -> "ShortCode":
@@ -65,11 +69,9 @@ class ShortCode:
         )
 
 
-def _check_letter(letters: str) -> str:
+def _check_digit(digits: Iterable[int]) -> int:
     """A polynomial over the field with 32 elements: finds any one slip and any two swapped letters."""
     check = 0
-    for letter in letters:
-        check = (check ^ ALPHABET.index(letter)) << 1
-        if check > 31:
-            check ^= _REDUCE
-    return ALPHABET[check]
+    for digit in digits:
+        check = _TIMES_X[check ^ digit]
+    return check

@@ -8,9 +8,9 @@ credentials of all organisations; everything else is bound to one.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
-import sqlalchemy
 from sqlalchemy import (
     ColumnElement,
     and_,
@@ -58,6 +58,7 @@ ERASED_REASON = "erased"
 _AT_ONCE = 1_000
 _NO_CREDENTIAL = "there is no such credential"
 _FIELDS = tuple(f.name for f in fields(CredentialRecord))
+_values = attrgetter(*_FIELDS)
 
 _how_far = case(
     (col(CredentialRow.withdrawn_at).is_not(None), CredentialState.WITHDRAWN),
@@ -83,13 +84,11 @@ def insert(tx: Transaction, records: Iterable[CredentialRecord]) -> None:
     waiting = list(records)
     for start in range(0, len(waiting), _AT_ONCE):
         some = waiting[start : start + _AT_ONCE]
-        rows = [{name: getattr(r, name) for name in _FIELDS} for r in some]
-        codes = [
-            {"credential_id": row["id"], "code": ShortCode.of(row["id"]).letters}
-            for row in rows
-        ]
-        tx.change(sqlalchemy.insert(CredentialRow), rows)
-        tx.change(sqlalchemy.insert(CredentialCodeRow), codes)
+        ids = [record.id for record in some]
+        columns = zip(*map(_values, some), strict=True)
+        tx.add_columns(CredentialRow, dict(zip(_FIELDS, columns, strict=True)))
+        codes = [ShortCode.of(id).letters for id in ids]
+        tx.add_columns(CredentialCodeRow, {"credential_id": ids, "code": codes})
         events.issued(tx, some)
 
 

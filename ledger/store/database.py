@@ -24,6 +24,7 @@ from sqlalchemy import (
     column,
     create_engine,
     event,
+    insert,
     inspect,
     literal_column,
     make_url,
@@ -42,7 +43,7 @@ from sqlalchemy.exc import (
 from sqlmodel import SQLModel
 
 from ledger.errors import SettingError, StoreError
-from ledger.store import sqlite_files
+from ledger.store import bulk, sqlite_files
 from ledger.store.refusals import conflict
 
 #: Not Alembic's default: that table may belong to somebody else's schema.
@@ -104,13 +105,26 @@ class Transaction:
         many = list(values) or None
         return self._run(lambda: self.connection.execute(statement, many).rowcount)
 
+    def add_columns(
+        self, row: type[SQLModel], columns: Mapping[str, Sequence[object]]
+    ) -> None:
+        """Add rows, at least one, given column by column. Raises as `change` does."""
+        if self.dialect == "sqlite":
+            sql, ready = bulk.for_sqlite(row, columns)
+            self._run(lambda: self.connection.exec_driver_sql(sql, ready))
+            return
+        rows = zip(*columns.values(), strict=True)
+        self.change(
+            insert(row), [dict(zip(columns, values, strict=True)) for values in rows]
+        )
+
     def add_if_absent(self, row: type[SQLModel], values: Mapping[str, object]) -> bool:
         """Add one row unless a unique key of it is there; answer whether it was added.
 
         Waits for another transaction that is just adding it. Raises as `change` does.
         """
-        insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
-        statement = insert(row).values(dict(values)).on_conflict_do_nothing()
+        make = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
+        statement = make(row).values(dict(values)).on_conflict_do_nothing()
         # Not a row count: drivers do not promise one for an INSERT.
         return self.scalar(statement.returning(literal_column("1"))) is not None
 
