@@ -183,7 +183,8 @@ class Vocabulary:
         triples = [(_negative(s), p, _negative(o)) for s, p, o in set(walk.triples)]
         blank = [t for t in triples if type(t[0]) is int or type(t[2]) is int]
         lines = sorted(f"{s} {p} {o} .\n" for s, p, o in set(triples).difference(blank))
-        _encoded("".join(lines))
+        blank_lines = tuple(map(_around_blank, blank))
+        _encoded("".join([*lines, *(f"{b}{e}" for _, b, e in blank_lines)]))
         return Parts(
             values=values,
             urls=self._urls,
@@ -191,7 +192,7 @@ class Vocabulary:
             size=len(walk.triples),
             lines=tuple(lines),
             line_set=frozenset(lines),
-            blank_lines=tuple(map(_around_blank, blank)),
+            blank_lines=blank_lines,
             hashes=_first_degree(blank, {}),
         )
 
@@ -338,12 +339,16 @@ def _labelled(triples: list[_Triple], parts: Parts) -> bytes:
         for subject, predicate, value in statements
     ]
     if parts.size:
-        # What a part says already is said once.
+        # What a part says already is said once, and its characters were looked at.
         known = parts.line_set
-        lines = [*parts.lines, *[line for line in lines if line not in known]]
+        lines = [line for line in lines if line not in known]
+        _encoded("".join(lines))
+        lines += parts.lines
         lines += [
             before + labels[node] + behind for node, before, behind in parts.blank_lines
         ]
+        lines.sort()
+        return _utf8("".join(lines))
     # Code point order, as the standard has it: the order of the strings, not of the bytes.
     lines.sort()
     return _encoded("".join(lines))
@@ -389,7 +394,7 @@ def _encoded(text: str) -> bytes:
     """N-Quads as bytes; Unanswered for the characters that canonicalisers write differently."""
     data = _utf8(text)
     if len(data.translate(None, _CONTROLS)) != len(data) or (
-        _NON_CHARACTER.search(data)
+        b"\xef" in data and _NON_CHARACTER.search(data)
     ):
         raise Unanswered("characters that canonicalisers write differently")
     return data
