@@ -629,9 +629,9 @@ class SignedCredential:
         return canonical.parse_object(self.data)
 
     def with_proof(self, proof: Json) -> bytes:
-        """The canonical bytes of the credential with one more proof behind its own."""
+        """The canonical bytes with one more proof, of our own writing, behind its own."""
         proofs = [*items_of(self._document["proof"]), proof]
-        return canonical.encode({**self._document, "proof": proofs})
+        return canonical.encode_parsed({**self._document, "proof": proofs})
 
     def check(self, *, by_pyld: bool = False) -> None:
         """

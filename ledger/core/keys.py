@@ -30,7 +30,7 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_DIGITS = {digit: value for value, digit in enumerate(_BASE58)}
 # Big numbers are divided by few big numbers, small ones by many small ones.
 _BASE58_PAIRS = [first + second for first in _BASE58 for second in _BASE58]
-_BASE58_TEN = 58**10
+_BASE58_POWERS = [58**digits for digits in range(11)]
 # Base 58 arithmetic is quadratic; the longest text we read is a signature of 88 digits.
 _BASE58_MAX = 128
 
@@ -74,7 +74,7 @@ def encode_base58(data: bytes) -> str:
     number = int.from_bytes(data, "big")
     pairs: list[str] = []
     while number:
-        number, ten = divmod(number, _BASE58_TEN)
+        number, ten = divmod(number, _BASE58_POWERS[10])
         for _ in range(5):
             ten, pair = divmod(ten, len(_BASE58_PAIRS))
             pairs.append(_BASE58_PAIRS[pair])
@@ -88,8 +88,12 @@ def decode_base58(text: str) -> bytes:
         raise MalformedError(f"base58 of more than {_BASE58_MAX} digits")
     number = 0
     try:
-        for digit in text:
-            number = number * 58 + _BASE58_DIGITS[digit]
+        for start in range(0, len(text), 10):
+            some = text[start : start + 10]
+            ten = 0
+            for digit in some:
+                ten = ten * 58 + _BASE58_DIGITS[digit]
+            number = number * _BASE58_POWERS[len(some)] + ten
     except KeyError as error:
         raise MalformedError(f"{error.args[0]!a} is not a base58 digit") from None
     zeros = len(text) - len(text.lstrip("1"))

@@ -122,9 +122,9 @@ class Parts:
     #: How many statements they make, repetitions too.
     size: int = 0
     #: Lines without blank nodes, in order; and those with one: its number, before and behind it.
-    lines: tuple[str, ...] = ()
+    lines: tuple[bytes, ...] = ()
     line_set: frozenset[str] = frozenset()
-    blank_lines: tuple[tuple[int, str, str], ...] = ()
+    blank_lines: tuple[tuple[int, bytes, bytes], ...] = ()
     #: The blank nodes by their first-degree hashes; their numbers are negative.
     hashes: Mapping[str, int] = field(default_factory=dict)
 
@@ -184,13 +184,13 @@ class Vocabulary:
         blank = [t for t in triples if type(t[0]) is int or type(t[2]) is int]
         lines = sorted(f"{s} {p} {o} .\n" for s, p, o in set(triples).difference(blank))
         blank_lines = tuple(map(_around_blank, blank))
-        _encoded("".join([*lines, *(f"{b}{e}" for _, b, e in blank_lines)]))
+        _check_characters(b"".join(b + e for _, b, e in blank_lines))
         return Parts(
             values=values,
             urls=self._urls,
             subjects=subjects,
             size=len(walk.triples),
-            lines=tuple(lines),
+            lines=tuple(_encoded(lines)),
             line_set=frozenset(lines),
             blank_lines=blank_lines,
             hashes=_first_degree(blank, {}),
@@ -240,7 +240,8 @@ class Vocabulary:
             if member is None:
                 raise Unanswered("a member that is no term here")
             if type(value) is str:
-                text = _literal(value) if member.kind is None else _text(value, member)
+                plain = member.kind is None and not _TO_ESCAPE(value)
+                text = f'"{value}"' if plain else _text(value, member)
                 add((me, member.predicate, text))
                 continue
             values = value if isinstance(value, list) else (value,)
@@ -334,24 +335,21 @@ def _labelled(triples: list[_Triple], parts: Parts) -> bytes:
         by_hash[digest]: f"_:c14n{place}"
         for place, digest in enumerate(sorted(by_hash))
     }
-    lines = [
+    known = parts.line_set
+    texts = [
         f"{labels.get(subject, subject)} {predicate} {labels.get(value, value)} .\n"
         for subject, predicate, value in statements
     ]
-    if parts.size:
-        # What a part says already is said once, and its characters were looked at.
-        known = parts.line_set
-        lines = [line for line in lines if line not in known]
-        _encoded("".join(lines))
-        lines += parts.lines
-        lines += [
-            before + labels[node] + behind for node, before, behind in parts.blank_lines
-        ]
-        lines.sort()
-        return _utf8("".join(lines))
-    # Code point order, as the standard has it: the order of the strings, not of the bytes.
+    # What a part says already is said once, and its characters were looked at.
+    lines = _encoded([text for text in texts if text not in known] if known else texts)
+    lines += parts.lines
+    lines += [
+        before + labels[node].encode() + behind
+        for node, before, behind in parts.blank_lines
+    ]
+    # Code point order, as the standard has it: in UTF-8 that is the order of the bytes.
     lines.sort()
-    return _encoded("".join(lines))
+    return b"".join(lines)
 
 
 def _first_degree(
@@ -377,12 +375,12 @@ def _first_degree(
     return by_hash
 
 
-def _around_blank(triple: _Triple) -> tuple[int, str, str]:
+def _around_blank(triple: _Triple) -> tuple[int, bytes, bytes]:
     subject, predicate, value = triple
     if type(subject) is int and type(value) is str:
-        return subject, "", f" {predicate} {value} .\n"
+        return subject, b"", _utf8(f" {predicate} {value} .\n")
     if type(subject) is str and type(value) is int:
-        return value, f"{subject} {predicate} ", " .\n"
+        return value, _utf8(f"{subject} {predicate} "), b" .\n"
     raise Unanswered("a part with a blank node below another")
 
 
@@ -390,14 +388,21 @@ def _negative(term: _Term) -> _Term:
     return -term if isinstance(term, int) else term
 
 
-def _encoded(text: str) -> bytes:
+def _encoded(lines: Iterable[str]) -> list[bytes]:
     """N-Quads as bytes; Unanswered for the characters that canonicalisers write differently."""
-    data = _utf8(text)
+    try:
+        data = [line.encode() for line in lines]
+    except UnicodeEncodeError as error:
+        raise Unanswered("lone surrogates") from error
+    _check_characters(b"".join(data))
+    return data
+
+
+def _check_characters(data: bytes) -> None:
     if len(data.translate(None, _CONTROLS)) != len(data) or (
         b"\xef" in data and _NON_CHARACTER.search(data)
     ):
         raise Unanswered("characters that canonicalisers write differently")
-    return data
 
 
 def _utf8(text: str) -> bytes:
