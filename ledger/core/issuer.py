@@ -22,10 +22,13 @@ _REFERENCE = re.compile(
     r"eip155:([1-9][0-9]{0,15}):(0x[0-9a-f]{40}):0x([0-9a-f]{64})", re.ASCII
 )
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
-_PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+_PCHAR = "A-Za-z0-9._~!$&'()*+,;=:@/-"
+_ESCAPED = "%[0-9A-Fa-f]{2}"
+# Possessive: what may follow is in none of the classes, so nothing is ever given back.
 _HTTP_URL = re.compile(
     r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?"
-    rf"(?:/{_PCHAR}*)?(?:\?(?:{_PCHAR}|\?)*)?(?:\#(?:{_PCHAR}|\?)*)?",
+    rf"(?:/(?:[{_PCHAR}]++|{_ESCAPED})*+)?"
+    rf"(?:\?(?:[?{_PCHAR}]++|{_ESCAPED})*+)?(?:\#(?:[?{_PCHAR}]++|{_ESCAPED})*+)?",
     re.ASCII,
 )
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[^\s@<>(),;:\"\\]{1,189}")

@@ -163,9 +163,8 @@ def _enough_for(kind: Kind) -> _Enough | None:
         return str, kind.accepts
     if isinstance(kind, Fixed):
         value = kind.value
-        # Not for numbers and truth, which are equal across classes.
-        if isinstance(value, str):
-            return str, value.__eq__
+        if isinstance(value, str | bool):
+            return value.__class__, value.__eq__
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return list, value.__eq__
     return None

@@ -1,6 +1,7 @@
 """Names, profiles and key windows of issuers."""
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ledger.core.issuer import (
     IssuerProfile,
     IssuerReference,
     KeyWindow,
+    is_http_url,
     issuer_id,
     recovery_commitment,
 )
@@ -258,3 +260,30 @@ def test_covers_is_the_formula(
     expected = opened <= t < min(bounds, default=10**9)
 
     assert expected == KeyWindow(opened, until, compromised, closed).covers(t)
+
+
+# The same language without possessive quantifiers, character by character.
+_PLAIN_PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+_PLAIN_URL = re.compile(
+    r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?"
+    rf"(?:/{_PLAIN_PCHAR}*)?(?:\?(?:{_PLAIN_PCHAR}|\?)*)?"
+    rf"(?:\#(?:{_PLAIN_PCHAR}|\?)*)?",
+    re.ASCII,
+)
+
+
+@given(
+    st.one_of(
+        st.text("ab:/.?#%41G -@<>\né", max_size=30).map("http://a".__add__),
+        st.from_regex(_PLAIN_URL, fullmatch=True),
+    )
+)
+def test_a_url_is_read_as_the_plain_grammar_has_it(text: str) -> None:
+    assert is_http_url(text) == (
+        len(text) <= 2_000 and _PLAIN_URL.fullmatch(text) is not None
+    )
+
+
+def test_a_long_url_that_ends_badly_is_refused_at_once() -> None:
+    for part in ("a", "%41", "a%41", "?"):
+        assert not is_http_url("http://a/" + part * (1_900 // len(part)) + "%4")
