@@ -215,7 +215,7 @@ def pymerkle(effort: Effort) -> Row:
                 pass
 
         return beside(
-            f"tree and a proof for each of {count:,} entries",
+            f"tree and proofs of {count:,} entries",
             _times(ours, count, 5),
             theirs,
             items=count,
@@ -229,7 +229,7 @@ def openzeppelin(effort: Effort) -> Row:
     leaves = [leaf_hash(number.to_bytes(8, "big")) for number in range(count)]
     question = {"leaves": [f"0x{leaf.hex()}" for leaf in leaves]}
     command: list[str | Path] = [node(), OTHERS / "openzeppelin-paths.mjs"]
-    with contender("OpenZeppelin merkle-tree", command, question) as theirs:
+    with contender("OpenZeppelin", command, question) as theirs:
         roots = {
             f"0x{_climb(leaf, path).hex()}"
             for leaf, path in zip(leaves, theirs.answer["paths"], strict=True)
@@ -243,7 +243,7 @@ def openzeppelin(effort: Effort) -> Row:
                 pass
 
         return beside(
-            f"tree and a checked proof for each of {count:,} leaves",
+            f"tree and checked proofs of {count:,} leaves",
             _times(ours, count, 5),
             theirs,
             items=count,
@@ -293,13 +293,13 @@ def merkle_proof_2019(registry: str, task: str, effort: Effort) -> Row:
 
         work = {"encode": encoding, "decode": decoding}[task]
         return beside(
-            f"{task} an anchor proof, path of {school.PATH}",
+            f"{task} an anchor proof",
             _times(work, len(proofs), effort.count(100)),
             theirs,
             items=len(proofs) * effort.count(5),
             effort=effort,
             warm_up=COMPILED if registry == "npm" else 1,
-            note="either reads again what it wrote, the same path in both",
+            note=f"the same path of {school.PATH} in both, read again as it was written",
         )
 
 

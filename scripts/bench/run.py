@@ -55,7 +55,7 @@ def told(row: Row) -> str:
     ratio = "" if row.ratio is None else f"{row.ratio:.1f} x"
     verdict = "" if row.passed else "  FALLS SHORT"
     note = f"\n    {row.note}" if row.note else ""
-    return f"{row.name:<58}{row.ours:>12,.1f} {row.unit:<3}  {baseline:<44}{ratio:>9}  {row.bound}{verdict}{note}"
+    return f"{row.name:<64}{row.ours:>12,.1f} {row.unit:<3}  {baseline:<44}{ratio:>9}  {row.bound}{verdict}{note}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,16 +122,22 @@ def test_a_competitor_is_asked_and_timed_in_a_process_of_its_own() -> None:
     done: list[str] = []
     command = [sys.executable, "-c", PROGRAM]
     with contender("another", command, {"say": ["zażółć", 7]}) as theirs:
+
+        def counted() -> float:
+            done.append("theirs")
+            return theirs.round()
+
         found = beside(
             "a row",
             Work(lambda: done.append("ours"), 4),
-            theirs,
+            replace(theirs, round=counted),
             items=2,
             effort=Effort(rounds=3),
+            warm_up=2,
         )
 
     assert theirs.answer == ["zażółć", 7]
-    assert done == ["ours"] * 4
+    assert done == ["ours", "theirs", "theirs"] + ["ours", "theirs"] * 3
     assert (found.name, found.against) == ("a row, another beside it", "another")
     assert (found.at_least, found.at_most, found.passed) == (None, None, True)
     assert found.baseline is not None
@@ -200,7 +207,8 @@ def test_engines_that_do_not_install_end_the_run_before_anything_is_measured(
         raise environment.SetupError("`npm ci` failed (1). No registry.")
 
     monkeypatch.setattr(peers, "install", fails)
-    monkeypatch.setattr(run, "MEASURES", {})
+    monkeypatch.setattr(peers, "ON_DEMAND", {"two": lambda _: row(ratio=2.0)})
+    monkeypatch.setattr(run, "MEASURES", {"one": lambda _: row(ratio=1.0)})
 
     assert run.main(["--peers"]) == 1
     assert capsys.readouterr() == (
