@@ -253,6 +253,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "created_at": NOW,
     },
     EventRow: {
+        "number": 1,
         "id": ID,
         "position": 1,
         "kind": "issued",
@@ -329,7 +330,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     ChainRow: {"chain_id": 2, "home": False},
     ApiKeyRow: {"id": OTHER_ID, "secret_hash": B},
     StoredAnswerRow: {"key": "l"},
-    EventRow: {"id": OTHER_ID, "position": None},
+    EventRow: {"number": 2, "id": OTHER_ID, "position": None},
     EventAudienceRow: {"organisation_id": OTHER_ORG},
     ParkedEventRow: {"key": OTHER_ID, "place": 2},
 }
