@@ -309,6 +309,7 @@ def reason(damaged: Evidence) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_no_single_bit_can_differ() -> None:
     """Every bit of the header; in each node every fifth, beginning anywhere."""
     reasons: Counter[str] = Counter()

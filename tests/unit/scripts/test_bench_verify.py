@@ -57,4 +57,5 @@ def test_evidence_costs_less_than_the_rest_of_a_check() -> None:
     )
     result = json.loads(done.stdout)
 
-    assert result["withMilliseconds"] < 1.6 * result["withoutMilliseconds"]
+    more = result["withMilliseconds"] - result["withoutMilliseconds"]
+    assert more < result["withoutMilliseconds"]
