@@ -8,7 +8,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(240),
+]
 
 
 def demonstrate(out: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,12 @@ from scripts.two_schools import FILES
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(600),
+]
 
 
 def test_the_drill_keeps_every_promise() -> None:

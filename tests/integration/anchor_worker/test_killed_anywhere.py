@@ -65,6 +65,7 @@ def check(answer: dict[str, Any], ended: int, where: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.uncounted
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("life", LIVES)
 def test_killed_at_any_moment_it_goes_on(
@@ -93,6 +94,7 @@ def test_killed_at_any_moment_it_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.uncounted
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("life", ["batch", "fees"])

@@ -15,6 +15,7 @@ PARTS, STORIES = 2, 25
 
 @pytest.mark.anvil
 @pytest.mark.slow
+@pytest.mark.uncounted
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_story_ends_well_on_a_real_node(

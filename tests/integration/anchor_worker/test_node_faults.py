@@ -31,7 +31,12 @@ from tests.unit.anchor_worker.worlds import (
     alarms,
 )
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(300),
+]
 
 S = ChainTxState
 Start = Callable[[], tuple[AnvilGround, Database]]

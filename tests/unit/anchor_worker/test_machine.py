@@ -43,6 +43,7 @@ def start() -> Iterator[Callable[[], tuple[Ground, Database]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.uncounted
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_story_ends_well(

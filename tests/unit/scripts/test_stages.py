@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -110,9 +111,15 @@ def test_what_measures_time_runs_when_nothing_else_does() -> None:
         for stage in stages.stages(stages.ROOT, quick=False, pytest_arguments=())
         if stage.name == "tests"
     ]
-    together, alone = (c for c in tests.commands if "pytest" in c)
+    together, uncounted, alone = (c for c in tests.commands if "pytest" in c)
 
     assert "-n" in together
-    assert together[-2:] == ("-m", "not alone")
+    assert "-n" in uncounted
     assert "-n" not in alone
-    assert alone[-2:] == ("-m", "alone")
+    assert "coverage" not in uncounted
+    # Every test has its place, and one.
+    chosen = [command[-1] for command in (together, uncounted, alone)]
+    for marks in itertools.product((False, True), repeat=2):
+        names = dict(zip(("alone", "uncounted"), marks, strict=True))
+        fitting = [words for words in chosen if eval(words, {}, names)]  # noqa: S307 - pytest's words, and Python's
+        assert len(fitting) == 1, (names, fitting)
