@@ -576,6 +576,16 @@ class SignedCredential:
         self._fill(canonical.parse_object(self.data, max_bytes=MAX_CREDENTIAL_BYTES))
 
     def _fill(self, document: dict[str, Json]) -> None:
+        try:
+            self._take(document)
+        except MalformedError:
+            # Of several faults the first in the order of the signed bytes is told, in whatever
+            # order a file has them.
+            text = canonical.encode(document)
+            self._take(canonical.parse_object(text, max_bytes=MAX_CREDENTIAL_BYTES))
+            raise
+
+    def _take(self, document: dict[str, Json]) -> None:
         proofs = document.get("proof")
         if not isinstance(proofs, list) or len(proofs) != 1:
             raise MalformedError("proof: an array of one proof expected")

@@ -12,7 +12,12 @@ from tests.acceptance.test_worker import SENDER, Ledger, ledger
 
 __all__ = ["ledger"]
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(120),
+]
 
 CHAIN_ID = 31337
 COIN = 10**18

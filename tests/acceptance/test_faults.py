@@ -21,7 +21,12 @@ from tests.acceptance.test_worker import SENDER, Ledger, end
 from tests.anvil import Anvil
 from tests.fault_proxy import SEND, FaultProxy
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(120),
+]
 
 
 @pytest.fixture

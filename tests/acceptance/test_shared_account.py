@@ -15,7 +15,12 @@ from ledger.store.records import ChainTxState
 from tests.acceptance.test_worker import SENDER, Ledger
 from tests.anvil import Anvil
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(180),
+]
 
 
 @pytest.fixture

@@ -30,7 +30,12 @@ from tests.invariants import Mined, check_at_rest, check_invariants
 from tests.signing_server import KEY as REMOTE_KEY, signing_server
 from tests.unit.store import samples
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(120),
+]
 
 SENDER_KEY = bytes.fromhex("33" * 32)
 SENDER = address_of(SENDER_KEY)

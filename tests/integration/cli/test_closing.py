@@ -21,7 +21,12 @@ from ledger.core.registries import ISSUER_REGISTRY
 from tests.anvil import DEV_ADDRESS, Anvil
 from tests.integration.cli.commands import SAMPLES, Answer, Command, work
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(180),
+]
 
 EARNERS = ("Zoë Canary-Lindqvist", "Ibrahim Canary-Okonkwo", "Mei Canary-Tanaka")
 

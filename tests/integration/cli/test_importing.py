@@ -25,7 +25,12 @@ from tests.anvil import Anvil
 from tests.integration.cli.commands import Answer, Command
 from tests.integration.cli.test_closing import EARNERS, Closer, issue, withdraw
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(180),
+]
 
 PUBLIC_URL = "https://heirs.example.net"
 

@@ -20,7 +20,12 @@ from tests.integration.cli.commands import SAMPLES, Answer, Command
 from tests.integration.cli.test_closing import issue, withdraw
 from tests.invariants import Mined, check_invariants
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(600),
+]
 
 
 def module(name: str, *arguments: str) -> Answer:

@@ -20,7 +20,12 @@ from tests.anvil import Anvil
 from tests.gate import gate
 from tests.integration.cli.commands import Command
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.slow,
+    pytest.mark.uncounted,
+    pytest.mark.timeout(180),
+]
 
 HOME, OTHER = 31337, 10
 
