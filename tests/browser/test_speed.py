@@ -16,8 +16,6 @@ MOST = 300.0  # milliseconds
 TIMES = 5
 #: The machine may be busy with something else; it is not for ever.
 ROUNDS = 3
-#: What is asked of a machine on which even this one takes long.
-OFFLINE, TIMES_OFFLINE = "genuine-as-of", 4.5
 
 #: Waits until what was shown has been painted, and answers when that was.
 PAINTED = """
@@ -70,12 +68,7 @@ def test_the_first_verdict_comes_within_300_ms(
             if medians[-1] <= MOST:
                 break
 
-        if min(medians) <= MOST:
-            return
-    # A host that is slow today is slow at everything: there the same without a network, 65 ms
-    # where 300 are kept, says what may be asked of it.
-    offline = [_first_verdict_of(Case(OFFLINE), {}, open_page) for _ in range(TIMES)]
-    assert min(medians) <= TIMES_OFFLINE * statistics.median(offline)
+    assert min(medians) <= MOST
 
 
 def _first_verdict_of(
