@@ -9,11 +9,11 @@ nodes stand in the order in which the proofs first need them, each once, and no 
 one evidence for a header and a set of questions. See docs/spec/evidence.md.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from ledger.core import registries
@@ -22,6 +22,7 @@ from ledger.core.canonical import Json
 from ledger.core.header import MAX_HEADER, BlockHeader
 from ledger.core.issuer import KeyWindow
 from ledger.core.keys import decode_base64url, encode_base64url, keccak256
+from ledger.core.members import read_closed, read_hash, read_list
 from ledger.core.mpt import HASH_SIZE, NodeMissing, Nodes
 from ledger.core.registries import Packed
 from ledger.errors import MalformedError, ProofError
@@ -30,7 +31,6 @@ MAX_NODES: Final = 1_024
 MAX_NODE_BYTES: Final = 65_536
 MAX_ACCREDITORS: Final = 16
 
-_HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _MEMBERS = frozenset({"header", "nodes"})
 _OPTIONAL = frozenset({"accreditors"})
 
@@ -191,7 +191,7 @@ def _part(word: int, place: Packed) -> int:
 # ---------------------------------------------------------------- evidence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """
     A header, the nodes below it, and the accreditors whose endorsements are proved.
@@ -223,23 +223,20 @@ class Evidence:
     @classmethod
     def from_json(cls, value: Json, where: str = "evidence") -> "Evidence":
         """Read the closed set of members. Raises MalformedError."""
-        if not isinstance(value, dict):
-            raise MalformedError(f"{where}: not an object")
-        for name in sorted(_MEMBERS - value.keys()):
-            raise MalformedError(f"{where}.{name}: missing")
-        for name in sorted(value.keys() - _MEMBERS - _OPTIONAL):
-            raise MalformedError(f"{where}.{name[:40]}: unknown member")
+        given = read_closed(value, _MEMBERS, where, _OPTIONAL)
         accreditors: tuple[bytes, ...] = ()
-        if "accreditors" in value:
+        if "accreditors" in given:
             listed = _list(
-                value["accreditors"], f"{where}.accreditors", MAX_ACCREDITORS
+                given["accreditors"], f"{where}.accreditors", MAX_ACCREDITORS
             )
             if not listed:
                 raise MalformedError(f"{where}.accreditors: empty, so left out")
-            accreditors = tuple(_id(each, f"{where}.accreditors") for each in listed)
-        nodes = _list(value["nodes"], f"{where}.nodes", MAX_NODES)
+            accreditors = tuple(
+                read_hash(each, f"{where}.accreditors") for each in listed
+            )
+        nodes = _list(given["nodes"], f"{where}.nodes", MAX_NODES)
         return cls(
-            _bytes(value["header"], f"{where}.header", MAX_HEADER),
+            _bytes(given["header"], f"{where}.header", MAX_HEADER),
             tuple(
                 _bytes(node, f"{where}.nodes[{at}]", MAX_NODE_BYTES)
                 for at, node in enumerate(nodes)
@@ -257,7 +254,7 @@ class Evidence:
             document["accreditors"] = [f"0x{each.hex()}" for each in self.accreditors]
         return document
 
-    @property
+    @cached_property
     def block(self) -> BlockHeader:
         """The block that everything is proved at. Raises MalformedError."""
         return BlockHeader(self.header)
@@ -431,11 +428,10 @@ def _reachable(known: Sequence[bytes], others: Sequence[bytes]) -> bool:
 
 
 def _list(value: Json, where: str, most: int) -> list[Json]:
-    if not isinstance(value, list):
-        raise MalformedError(f"{where}: not a list")
-    if len(value) > most:
+    listed = read_list(value, where)
+    if len(listed) > most:
         raise MalformedError(f"{where}: more than {most}")
-    return value
+    return listed
 
 
 def _bytes(value: Json, where: str, most: int) -> bytes:
@@ -447,9 +443,3 @@ def _bytes(value: Json, where: str, most: int) -> bytes:
         return decode_base64url(value[1:])
     except MalformedError as error:
         raise MalformedError(f"{where}: {error}") from error
-
-
-def _id(value: Json, where: str) -> bytes:
-    if not isinstance(value, str) or not _HASH.fullmatch(value):
-        raise MalformedError(f"{where}: not 0x and 64 lower-case hex digits")
-    return bytes.fromhex(value.removeprefix("0x"))

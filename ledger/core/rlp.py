@@ -16,6 +16,8 @@ Rlp: TypeAlias = "bytes | list[Rlp]"
 MAX_DEPTH = 4
 
 _STRING, _LONG_STRING, _LIST, _LONG_LIST = 0x80, 0xB8, 0xC0, 0xF8
+_HASH_SIZE = 32
+_HASH = _STRING + _HASH_SIZE
 _LONG = 56  # from this many bytes on the length is written out
 
 
@@ -86,9 +88,20 @@ def _list(data: bytes, at: int, end: int, depth: int) -> tuple[Rlp, int]:
     if stop > end:
         raise MalformedError("RLP: a list is cut off")
     items: list[Rlp] = []
+    # Nearly all children of a trie's nodes are hashes, or not there.
+    last_hash = stop - _HASH_SIZE
     while start < stop:
-        item, start = _item(data, start, stop, depth + 1)
-        items.append(item)
+        first = data[start]
+        if first == _HASH and start < last_hash:
+            after = start + 1 + _HASH_SIZE
+            items.append(data[start + 1 : after])
+            start = after
+        elif first == _STRING:
+            items.append(b"")
+            start += 1
+        else:
+            item, start = _item(data, start, stop, depth + 1)
+            items.append(item)
     return items, stop
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.core.canonical import Json
+from ledger.core.members import read_closed, read_text
 from ledger.errors import MalformedError
 from ledger.verify import documents
 from ledger.verify.networks import caip2
@@ -107,11 +108,11 @@ def encode_checkpoints(checkpoints: Iterable[Checkpoint]) -> bytes:
 
 
 def _checkpoint(value: Json, where: str) -> Checkpoint:
-    entry = documents.check_members(value, _MEMBERS, where)
-    chain = _CHAIN_ID.fullmatch(documents.read_text(entry["chainId"], where))
+    entry = read_closed(value, _MEMBERS, where)
+    chain = _CHAIN_ID.fullmatch(read_text(entry["chainId"], where))
     if chain is None:
         raise MalformedError(f"{where}.chainId: eip155: and a number expected")
-    block_hash = documents.read_text(entry["blockHash"], f"{where}.blockHash")
+    block_hash = read_text(entry["blockHash"], f"{where}.blockHash")
     if not _HASH.fullmatch(block_hash):
         raise MalformedError(f"{where}.blockHash: 0x and 64 lower-case hex digits")
     number = entry["blockNumber"]

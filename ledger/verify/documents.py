@@ -9,6 +9,7 @@ import unicodedata
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
+from ledger.core.members import read_closed, read_text
 from ledger.errors import MalformedError
 
 VERSION = 1
@@ -34,35 +35,11 @@ def parse_document(
         document = canonical.parse_object(data, max_bytes=max_bytes)
     except MalformedError as error:
         raise MalformedError(f"{what}: {error}") from error
-    check_members(document, members | {"version"}, what, optional=optional)
+    read_closed(document, members | {"version"}, what, optional)
     version = document["version"]
     if isinstance(version, bool) or version != VERSION:
         raise MalformedError(f"{what}: version {VERSION} expected")
     return document
-
-
-def check_members(
-    value: Json,
-    members: frozenset[str],
-    where: str,
-    *,
-    optional: frozenset[str] = frozenset(),
-) -> dict[str, Json]:
-    """Give the object back if it has these members and no others. Raises MalformedError."""
-    if not isinstance(value, dict):
-        raise MalformedError(f"{where}: not an object")
-    for missing in sorted(members - value.keys()):
-        raise MalformedError(f"{where}.{missing}: missing")
-    for unknown in sorted(value.keys() - members - optional):
-        raise MalformedError(f"{where}.{unknown[:40]}: unknown member")
-    return value
-
-
-def read_text(value: Json, where: str) -> str:
-    """Give a string back. Raises MalformedError."""
-    if not isinstance(value, str):
-        raise MalformedError(f"{where}: not a string")
-    return value
 
 
 def read_name(value: Json, where: str) -> str:

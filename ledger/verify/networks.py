@@ -16,6 +16,7 @@ from typing import Final
 
 from ledger.core import registries
 from ledger.core.canonical import Json
+from ledger.core.members import read_closed, read_text
 from ledger.errors import MalformedError
 from ledger.verify import documents
 
@@ -145,9 +146,9 @@ def encode_networks(networks: Sequence[Network]) -> bytes:
 
 
 def _network(value: Json, where: str) -> Network:
-    entry = documents.check_members(value, _MEMBERS, where)
+    entry = read_closed(value, _MEMBERS, where)
     text = {
-        member: documents.read_text(entry[member], f"{where}.{member}")
+        member: read_text(entry[member], f"{where}.{member}")
         for member in sorted(_MEMBERS - {"test"})
     }
     chain = _CHAIN_ID.fullmatch(text["chainId"])

@@ -20,6 +20,7 @@ from ledger.core.canonical import Json
 from ledger.core.document_signature import DocumentSignature
 from ledger.core.issuer import IssuerReference
 from ledger.core.keys import SigningKey
+from ledger.core.members import read_closed, read_text
 from ledger.errors import MalformedError, ProofError
 from ledger.verify import documents
 
@@ -154,9 +155,9 @@ def _entries(value: Json, where: str) -> tuple[Trusted, ...]:
 
 
 def _entry(value: Json, where: str) -> Trusted:
-    entry = documents.check_members(value, frozenset({"id", "name"}), where)
+    entry = read_closed(value, frozenset({"id", "name"}), where)
     name = documents.read_name(entry["name"], f"{where}.name")
-    identifier = documents.read_text(entry["id"], f"{where}.id")
+    identifier = read_text(entry["id"], f"{where}.id")
     try:
         return Trusted(IssuerReference.from_text(identifier), name)
     except MalformedError as error:

@@ -422,18 +422,18 @@ class Machine(RuleBasedStateMachine):
         self.written = True
         begun = self.watch.moment
         worker = self.workers[number]
+        # Whatever else it raises ends the story, and nothing is asked of it any more.
+        self.broken = True
         try:
             worker.round()
         except Killed:
             self.workers[number] = self._start()
         except (ChainUnavailable, StoreError, Conflict):
             pass
-        except Exception:
-            self.broken = True
-            raise
         else:
             if worker._lease is not None:
                 self.watch.vouched(begun)
+        self.broken = False
         self.world.clock.sleep(7)
 
     def _reorg(self, depth: int, *, repool: bool) -> None:
@@ -444,19 +444,17 @@ class Machine(RuleBasedStateMachine):
             self.ground.reorg(depth, repool=repool)
 
     def _look(self) -> None:
-        try:
-            for node in self.nodes:
-                assert not node.unstored, "I3: bytes left before they were stored"
-            self.watch.look(
-                self.ground.blocks(),
-                self.ground.node.block("finalized").number,
-                self.world.issued,
-                written=self.written,
-            )
-            self.written = False
-        except BaseException:
-            self.broken = True
-            raise
+        self.broken = True
+        for node in self.nodes:
+            assert not node.unstored, "I3: bytes left before they were stored"
+        self.watch.look(
+            self.ground.blocks(),
+            self.ground.node.block("finalized").number,
+            self.world.issued,
+            written=self.written,
+        )
+        self.written = False
+        self.broken = False
 
     def _is_stored(self, raw: bytes) -> bool:
         query = select(col(AttemptRow.raw)).where(

@@ -49,6 +49,7 @@ def test_a_slower_or_larger_one_fails(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_evidence_costs_less_than_the_rest_of_a_check() -> None:
     """In a process of its own without the variables by which coverage would slow it down."""
     command = [sys.executable, "-m", "scripts.bench.verify", "--rounds", "7", "--json"]
@@ -57,5 +58,4 @@ def test_evidence_costs_less_than_the_rest_of_a_check() -> None:
     )
     result = json.loads(done.stdout)
 
-    more = result["withMilliseconds"] - result["withoutMilliseconds"]
-    assert more < result["withoutMilliseconds"]
+    assert result["withMilliseconds"] < 1.6 * result["withoutMilliseconds"]
