@@ -7,14 +7,10 @@ delivery of events and nothing else. Signed as Standard Webhooks says.
 """
 
 import base64
-import contextlib
 import enum
 import hashlib
 import hmac
 import http.client
-import socket
-import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +19,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from ledger.errors import SettingError
+from ledger.verify.http_post import HttpPost, HttpTarget
 
 #: Seconds for one whole event: connecting, sending, and the answer.
 TIMEOUT: Final = 10.0
@@ -85,76 +82,32 @@ class HttpReceiver:
             raise SettingError("the address of the receiver has a name or a password")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SettingError("the address begins with http:// or https://")
-        self._tls = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._tls else 80)
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        tls = parts.scheme == "https"
+        self._target = HttpTarget(
+            tls,
+            parts.hostname,
+            parts.port or (443 if tls else 80),
+            (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        )
         self._secret = secret
         self._clock = clock
         self._timeout = timeout
-        self._connection: http.client.HTTPConnection | None = None
+        self._http = HttpPost(self._target, timeout=timeout, most=MAX_ANSWER)
 
     def __repr__(self) -> str:
-        return f"HttpReceiver({self._host}:{self._port})"
+        return f"HttpReceiver({self._target.host}:{self._target.port})"
 
     def post(self, key: UUID, body: bytes) -> Answer:
         """Tell of one event. Raises nothing: whatever goes wrong is an outcome."""
-        reused = self._connection is not None
         try:
-            return self._post(key, body)
-        except (http.client.RemoteDisconnected, ConnectionError) as error:
-            # A kept connection may have been dropped since. The same event again does no harm.
-            self.close()
-            if not reused:
-                return self._away(error)
+            reply = self._http.post(body, self._headers(key, body))
         except (http.client.HTTPException, OSError, ValueError) as error:
-            self.close()
             return self._away(error)
-        try:
-            return self._post(key, body)
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            self.close()
-            return self._away(error)
+        return _meaning(reply.status)
 
     def close(self) -> None:
         """Let the connection go."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _post(self, key: UUID, body: bytes) -> Answer:
-        connection = self._connection or self._connect()
-        self._connection = connection
-        sock = connection.sock
-        # A timeout of the socket starts anew with every byte; this one does not.
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            with contextlib.suppress(OSError):  # closed meanwhile: nothing to wake
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-        deadline = threading.Timer(self._timeout, expire)
-        deadline.daemon = True
-        deadline.start()
-        try:
-            if isinstance(sock, ssl.SSLSocket):
-                sock.do_handshake()
-            connection.request("POST", self._target, body, self._headers(key, body))
-            response = connection.getresponse()
-            status = response.status
-            whole = len(response.read(MAX_ANSWER + 1)) <= MAX_ANSWER
-        except (http.client.HTTPException, OSError) as error:
-            if expired.is_set():
-                raise TimeoutError from error
-            raise
-        finally:
-            deadline.cancel()
-        if expired.is_set():
-            raise TimeoutError
-        if not whole or response.will_close:
-            self.close()
-        return _meaning(status)
+        self._http.close()
 
     def _headers(self, key: UUID, body: bytes) -> dict[str, str]:
         name, seconds = str(key), int(self._clock().timestamp())
@@ -167,26 +120,6 @@ class HttpReceiver:
             "webhook-timestamp": str(seconds),
             "webhook-signature": signature(self._secret, name, seconds, body),
         }
-
-    def _connect(self) -> http.client.HTTPConnection:
-        sock = socket.create_connection((self._host, self._port), self._timeout)
-        # Headers and body leave apart, and the body must not wait for an echo.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection: http.client.HTTPConnection
-        if self._tls:
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, context=context
-            )
-            # The handshake comes later, under the deadline.
-            connection.sock = context.wrap_socket(
-                sock, server_hostname=self._host, do_handshake_on_connect=False
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port)
-            connection.sock = sock
-        connection.auto_open = 0
-        return connection
 
     def _away(self, error: Exception) -> Answer:
         if isinstance(error, TimeoutError):

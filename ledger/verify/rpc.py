@@ -6,14 +6,11 @@ answer has a size, a shape and a deadline. Whether it is true is not known here;
 ledger.verify.witnesses.
 """
 
-import contextlib
 import enum
 import http.client
 import json
 import re
 import socket
-import ssl
-import threading
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from ledger.core.account import AccountProof
 from ledger.core.canonical import Json
 from ledger.core.header import BlockHeader, rebuild_header
 from ledger.errors import ChainUnavailable, MalformedError, SettingError
+from ledger.verify.http_post import HttpPost, HttpTarget
 
 TIMEOUT: Final = 8.0  # seconds, for one whole question
 MAX_ANSWER: Final = 2_097_152
@@ -34,7 +32,7 @@ MAX_FAILURES: Final = 3
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,15})", re.ASCII)
 _DATA = re.compile(r"0x(?:[0-9a-f]{2})*", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
-_TARGET = re.compile(r"[!-~]*", re.ASCII)
+_PATH = re.compile(r"[!-~]*", re.ASCII)
 
 
 class Tag(enum.StrEnum):
@@ -103,9 +101,9 @@ class RpcReader:
     """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        self._tls, self._host, self._port, self._target = _parts(url)
+        self._target = _target(url)
         self._timeout = timeout
-        self._connection: http.client.HTTPConnection | None = None
+        self._post = HttpPost(self._target, timeout=timeout, most=MAX_ANSWER)
         self._questions = 0
         self._failures = 0
         self._chain_id: int | None = None
@@ -113,9 +111,11 @@ class RpcReader:
     @property
     def address(self) -> str:
         """Scheme, host and port. Providers put the customer's key into the path."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        scheme, usual = ("https", 443) if self._tls else ("http", 80)
-        return f"{scheme}://{host}" + ("" if self._port == usual else f":{self._port}")
+        target = self._target
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        scheme, usual = ("https", 443) if target.tls else ("http", 80)
+        port = "" if target.port == usual else f":{target.port}"
+        return f"{scheme}://{host}{port}"
 
     def chain_id(self) -> int:
         """Ask eth_chainId, once. Raises ChainUnavailable."""
@@ -177,9 +177,7 @@ class RpcReader:
 
     def close(self) -> None:
         """Let the connection go."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._post.close()
 
     def _ask(self, method: str, *params: Json) -> Json:
         if self._failures >= MAX_FAILURES:
@@ -220,79 +218,16 @@ class RpcReader:
         return answer["result"]
 
     def _exchange(self, question: bytes) -> bytes:
-        reused = self._connection is not None
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
-            return self._post(question)
-        except (http.client.RemoteDisconnected, ConnectionError) as error:
-            # A kept connection may have been dropped since; a fresh one may not.
-            self.close()
-            if not reused:
-                raise ChainUnavailable(self._silence(error)) from error
+            reply = self._post.post(question, headers)
         except (http.client.HTTPException, OSError, UnicodeError) as error:
             raise ChainUnavailable(self._silence(error)) from error
-        try:
-            return self._post(question)
-        except (http.client.HTTPException, OSError, UnicodeError) as error:
-            raise ChainUnavailable(self._silence(error)) from error
-
-    def _post(self, question: bytes) -> bytes:
-        connection = self._connection or self._connect()
-        self._connection = connection
-        sock = connection.sock
-        # A timeout of the socket starts anew with every byte; this one does not. The plain
-        # shutdown, not TLS's own: it only has to wake the reader up.
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            with contextlib.suppress(OSError):  # closed meanwhile: nothing to wake
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-        deadline = threading.Timer(self._timeout, expire)
-        deadline.daemon = True
-        deadline.start()
-        try:
-            if isinstance(sock, ssl.SSLSocket):
-                sock.do_handshake()
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            connection.request("POST", self._target, question, headers)
-            response = connection.getresponse()
-            body = response.read(MAX_ANSWER + 1)
-        except (http.client.HTTPException, OSError) as error:
-            if expired.is_set():
-                raise TimeoutError("timed out") from error
-            raise
-        finally:
-            deadline.cancel()
-        if expired.is_set():
-            raise TimeoutError("timed out")
-        if response.status != http.HTTPStatus.OK:
-            raise ChainUnavailable(f"{self.address} answered HTTP {response.status}")
-        if len(body) > MAX_ANSWER:
+        if reply.status != http.HTTPStatus.OK:
+            raise ChainUnavailable(f"{self.address} answered HTTP {reply.status}")
+        if not reply.is_whole:
             raise ChainUnavailable(f"{self.address} answered without end")
-        if response.will_close:
-            self.close()
-        return body
-
-    def _connect(self) -> http.client.HTTPConnection:
-        sock = socket.create_connection((self._host, self._port), self._timeout)
-        # A question leaves in two pieces, and the second must not wait for an echo.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection: http.client.HTTPConnection
-        if self._tls:
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, context=context
-            )
-            # The handshake comes later, under the deadline.
-            connection.sock = context.wrap_socket(
-                sock, server_hostname=self._host, do_handshake_on_connect=False
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port)
-            connection.sock = sock
-        connection.auto_open = 0
-        return connection
+        return reply.body
 
     def _silence(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
@@ -314,7 +249,7 @@ class RpcReader:
         return data
 
 
-def _parts(url: str) -> tuple[bool, str, int, str]:
+def _target(url: str) -> HttpTarget:
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -329,11 +264,11 @@ def _parts(url: str) -> tuple[bool, str, int, str]:
         raise SettingError("an RPC address needs a host name in plain letters")
     if port == 0:
         raise SettingError("an RPC address has no port 0")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not _TARGET.fullmatch(target):
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not _PATH.fullmatch(path):
         raise SettingError("an RPC address consists of printable ASCII characters")
     tls = parts.scheme == "https"
-    return tls, host, port or (443 if tls else 80), target
+    return HttpTarget(tls, host, port or (443 if tls else 80), path)
 
 
 def _is_ipv6(host: str) -> bool:

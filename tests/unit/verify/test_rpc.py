@@ -62,10 +62,10 @@ def test_an_honest_server_gives_the_same_answers_as_the_chain_behind_it() -> Non
 def test_one_connection_serves_many_questions_and_a_dropped_one_is_made_anew() -> None:
     with served(FakeChain()) as server, closing(RpcReader(server.url)) as reader:
         reader.block(1)
-        first = reader._connection
+        first = reader._post._connection
         assert first is not None
         reader.block(2)
-        assert first is reader._connection
+        assert first is reader._post._connection
 
         first.sock.shutdown(socket.SHUT_RDWR)
         assert reader.block(3).number == 3

@@ -1,0 +1,131 @@
+"""
+One HTTP address that is posted to: an exchange at a time, each under one deadline.
+
+No redirect is followed, no proxy or password taken from the environment, and an answer has a
+size: whoever is at the other end can be slow or wrong, and nothing else.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTarget:
+    """Where to post: ``path`` is the path with its query."""
+
+    tls: bool
+    host: str
+    port: int
+    path: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status, and the first bytes of the body; ``is_whole`` if those are all."""
+
+    status: int
+    body: bytes = field(repr=False)
+    is_whole: bool
+
+
+class HttpPost:
+    """
+    A kept connection to one address. Not for several threads.
+
+    ``timeout`` is in seconds, for connecting, sending and the whole reply; ``most`` is how many
+    bytes of a body are read.
+    """
+
+    def __init__(self, target: HttpTarget, *, timeout: float, most: int) -> None:
+        self._target = target
+        self._timeout = timeout
+        self._most = most
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """
+        Send a body and read the reply.
+
+        A kept connection may have been dropped since; then the same body is sent once more.
+        Raises OSError (TimeoutError after the deadline) and http.client.HTTPException; the
+        connection is gone then.
+        """
+        reused = self._connection is not None
+        try:
+            try:
+                return self._exchange(body, headers)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                if not reused:
+                    raise
+            self.close()
+            return self._exchange(body, headers)
+        except (http.client.HTTPException, OSError, ValueError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        connection = self._connection or self._connect()
+        self._connection = connection
+        sock = connection.sock
+        # A timeout of the socket starts anew with every byte; this one does not. The plain
+        # shutdown, not TLS's own: it only has to wake the reader up.
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            with contextlib.suppress(OSError):  # closed meanwhile: nothing to wake
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+        deadline = threading.Timer(self._timeout, expire)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
+            connection.request("POST", self._target.path, body, dict(headers))
+            response = connection.getresponse()
+            read = response.read(self._most + 1)
+        except (http.client.HTTPException, OSError) as error:
+            if expired.is_set():
+                raise TimeoutError("timed out") from error
+            raise
+        finally:
+            deadline.cancel()
+        if expired.is_set():
+            raise TimeoutError("timed out")
+        is_whole = len(read) <= self._most
+        if response.will_close or not is_whole:
+            self.close()
+        return Reply(response.status, read[: self._most], is_whole)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        target = self._target
+        sock = socket.create_connection((target.host, target.port), self._timeout)
+        # Headers and body leave apart, and the body must not wait for an echo.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection: http.client.HTTPConnection
+        if target.tls:
+            context = ssl.create_default_context()
+            connection = http.client.HTTPSConnection(
+                target.host, target.port, context=context
+            )
+            # The handshake comes later, under the deadline.
+            connection.sock = context.wrap_socket(
+                sock, server_hostname=target.host, do_handshake_on_connect=False
+            )
+        else:
+            connection = http.client.HTTPConnection(target.host, target.port)
+            connection.sock = sock
+        connection.auto_open = 0
+        return connection
