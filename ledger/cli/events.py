@@ -36,7 +36,7 @@ def events_list(
     show(
         {"events": documents, "next": found.next},
         as_json,
-        "\n".join([*lines, f"Go on with: --after {found.next}"]),
+        "\n".join([*(lines or ["No events."]), f"Go on with: --after {found.next}"]),
     )
     return 0
 

@@ -163,11 +163,13 @@ def _chain_id(settings: "Settings", tx: "Transaction", name: str | None) -> int:
     if name is None:
         if len(known) == 1:
             return known[0]
-        names = ", ".join(f"eip155:{each}" for each in known) or "none yet"
-        raise SettingError(
-            f"--chain is missing: expected one of this ledger's chains ({names})."
-            " Example: --chain eip155:1"
+        names = ", ".join(f"eip155:{each}" for each in known)
+        expected = (
+            f"expected one of this ledger's chains ({names})"
+            if known
+            else "this ledger was not used with any yet, so name one of the networks list"
         )
+        raise SettingError(f"--chain is missing: {expected}. Example: --chain eip155:1")
     match = _CHAIN.fullmatch(name)
     if match is None:
         raise SettingError(

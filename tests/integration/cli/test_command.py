@@ -461,3 +461,21 @@ def test_a_policy_of_nothing_or_of_no_chain_is_refused(
     answer = ledger(*arguments)
 
     assert (answer.code, said in answer.err) == (78, True)
+
+
+def test_events_before_anything_happened(ledger: Command) -> None:
+    shown = ledger("events", "list", "--org", "riverside")
+    assert (shown.code, shown.out.splitlines()[0]) == (0, "No events.")
+    assert "Go on with: --after " in shown.out
+    told = ledger("events", "list", "--org", "riverside", "--json").json
+    assert told["events"] == []
+    assert (
+        ledger("events", "list", "--org", "riverside", "--after", told["next"]).code
+        == 0
+    )
+    assert ledger("events", "list", "--org", "riverside", "--after", "x").code == 1
+    assert ledger("events", "parked").out == "No event is parked.\n"
+    assert "0 events" in ledger("events", "retry").out
+    lost = ledger("events", "discard", "2f0f5b8e-6a39-4a86-8f4c-6f2d1b7f9a10")
+    assert (lost.code, lost.out) == (1, "")
+    assert "no such" in lost.err
