@@ -57,9 +57,11 @@ class Anvil:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, *options: str, chain_id: int = 31337, epoch: int = 1) -> Self:
-        """Start one with further command line options."""
-        port = _free_port()
+    def start(
+        cls, *options: str, chain_id: int = 31337, epoch: int = 1, port: int = 0
+    ) -> Self:
+        """Start one with further command line options; on a free port unless one is given."""
+        port = port or _free_port()
         process = subprocess.Popen(
             [
                 str(anvil_binary()),

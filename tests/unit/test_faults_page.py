@@ -7,7 +7,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 ROWS = (
     *("K1-K14", "K15", "K16", "R1", "R2", "N1-N12", "N13", "F1", "F2", "F3", "M1", "M2"),
-    *("W1", "W2", "D1", "D2", "B1", "P1", "P2", "S1", "C7"),
+    *("W1", "W2", "D1", "D2", "D3", "B1", "P1", "P2", "S1", "C7"),
 )  # fmt: skip
 
 

@@ -106,6 +106,24 @@ def test_outages_of_node_and_database_are_waited_for(
     assert "cannot work now" in log.text
 
 
+def test_a_long_outage_holds_up_neither_issuing_nor_sealing(world: World) -> None:
+    """N13: ten minutes without any node; afterwards everything is anchored, once."""
+    worker = world.worker()
+    world.chain.broken_reads = 1_000_000
+    for _ in range(20):
+        world.issue(2)
+        with pytest.raises(ChainUnavailable):
+            worker.round()
+        world.clock.sleep(30)
+    assert world.states() == [ChainTxState.SEALED] * 20
+    assert world.chain.sends == []
+
+    world.chain.broken_reads = 0
+    world.clock.sleep(60)  # the longest that a silent node is left alone
+    world.rounds(worker, 12)
+    world.check()
+
+
 def test_another_node_takes_over_from_one_that_is_away(world: World) -> None:
     world.issue(2)
     away = MemoryChain()
