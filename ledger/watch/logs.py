@@ -96,7 +96,7 @@ def log_to(stream: TextIO, secrets: Iterable[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    for name in (*_OURS, "uvicorn"):
+    for name in (*_OURS, "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True

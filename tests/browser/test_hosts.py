@@ -47,8 +47,9 @@ def ledger(
     """The ledger's own server."""
     monkeypatch.setattr(archives, "_PAGE", page_file)
     database = Database.upgrade(sqlite_url)
+    # Without a set-up of its own: loggers are the whole process's.
     config = uvicorn.Config(
-        World.over(database, {}).app, port=0, log_level="error", lifespan="off"
+        World.over(database, {}).app, port=0, log_config=None, lifespan="off"
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()

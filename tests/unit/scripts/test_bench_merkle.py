@@ -33,6 +33,7 @@ def test_a_slower_run_fails(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_100_000_leaves_within_the_bound() -> None:
     """In a process of its own without the variables by which coverage would slow it down."""
     command = [sys.executable, "-m", "scripts.bench.merkle", "--rounds", "3", "--json"]

@@ -36,6 +36,7 @@ def logging_as_it_was() -> Iterator[None]:
 def log(logging_as_it_was: None) -> io.StringIO:
     """What a process writes that was set up as server and worker are."""
     text = io.StringIO()
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     log_to(text, [KEY])
     return text
 
