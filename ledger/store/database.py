@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -55,6 +56,8 @@ CHECKED_AT_ONCE = 64 * 1024 * 1024
 
 #: How long a writer waits for its turn on SQLite.
 BUSY_MILLISECONDS = 30_000
+
+_MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
@@ -235,7 +238,7 @@ class Database:
                 found = _revision(tx.connection)
             except SQLAlchemyError as error:
                 raise _refusal(error) from error
-            head = _scripts(tx.connection).get_current_head()
+        head, _ = _schemas()
         if found != head:
             raise SettingError(
                 f"the database {self.name} has the schema {found}, not {head}"
@@ -250,7 +253,7 @@ class Database:
 def migrations(connection: Connection) -> Config:
     """How Alembic finds our migrations, to be run on `connection`."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", _MIGRATIONS)
     config.attributes["connection"] = connection
     return config
 
@@ -356,15 +359,16 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
-    # The first to open a new file turns it over; SQLite does not wait for that lock,
-    # whatever busy_timeout says.
-    attempts = max(1, BUSY_MILLISECONDS // 10)
-    for attempt in range(attempts):
+    # The first to open a new file turns it over. SQLite waits for some of the locks that
+    # this takes, each time anew, and for others not at all: it is told not to, and we wait.
+    connection.execute("PRAGMA busy_timeout=0")
+    deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            if not busy or attempt == attempts - 1:
+            if not busy or time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)
         else:
@@ -440,7 +444,7 @@ def _require_ours(connection: Connection, name: str) -> None:
             f"the database {name} holds tables that are not Perdure's; name an empty one"
         )
     found = _revision(connection) if tables else None
-    known = {script.revision for script in _scripts(connection).walk_revisions()}
+    _, known = _schemas()
     if found is not None and found not in known:
         raise SettingError(
             f"the database {name} has the schema {found} of another release of Perdure;"
@@ -452,7 +456,7 @@ def _require_head(connection: Connection, name: str) -> None:
     _require_ours(connection, name)
     tables = inspect(connection).get_table_names()
     found = _revision(connection) if VERSION_TABLE in tables else None
-    head = _scripts(connection).get_current_head()
+    head, _ = _schemas()
     if found != head:
         state = "is empty" if found is None else f"has the schema {found}, not {head}"
         raise SettingError(f"the database {name} {state}; run: perdure db upgrade")
@@ -491,5 +495,12 @@ def _revision(connection: Connection) -> str | None:
     ).scalar()
 
 
-def _scripts(connection: Connection) -> ScriptDirectory:
-    return ScriptDirectory.from_config(migrations(connection))
+@cache
+def _schemas() -> tuple[str, frozenset[str]]:
+    # This release's schema and all before it: part of the program, and read once, because
+    # Alembic compiles every migration to tell them.
+    scripts = ScriptDirectory(_MIGRATIONS)
+    head = scripts.get_current_head()
+    if head is None:
+        raise RuntimeError(f"no migrations in {_MIGRATIONS}")
+    return head, frozenset(script.revision for script in scripts.walk_revisions())
