@@ -245,6 +245,44 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(child, (*path, step))
 
 
+def texts(document: Document) -> list[tuple[tuple[Any, ...], str]]:
+    """The way to each text of a document, and the text; not of contexts and types."""
+    found = []
+    for way in places(document):
+        spot: Any = document
+        for step in way:
+            spot = spot[step]
+        if isinstance(spot, str) and not {"@context", "type"} & set(way):
+            found.append((way, spot))
+    return found
+
+
+def with_texts(
+    document: Document, ways: Sequence[tuple[Any, ...]], texts: Sequence[str]
+) -> Document:
+    """The document with other texts in these places."""
+    out = copy.deepcopy(document)
+    for (*path, last), each in zip(ways, texts, strict=True):
+        spot: Any = out
+        for step in path:
+            spot = spot[step]
+        spot[last] = each
+    return out
+
+
+def other_text(rnd: random.Random, known: Sequence[str]) -> str:
+    """Another text of the document, or any: a line, an IRI, hostile letters."""
+    match rnd.randrange(5):
+        case 0 | 1:
+            return rnd.choice(known)
+        case 2:
+            return _line(rnd)
+        case 3:
+            return rnd.choice((_url, _urn, _did))(rnd)
+        case _:
+            return text(rnd)
+
+
 def rewritten(document: Document, rnd: random.Random) -> Document:
     """Other texts and numbers in the same places."""
 

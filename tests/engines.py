@@ -2,12 +2,17 @@
 
 import pytest
 
-from ledger.core import canonical, rdf, signature
+from ledger.core import canonical, offer, rdf, signature
 
 
 def take_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (rdf, signature):
-        monkeypatch.setattr(module, "canonicalise_by_tables", lambda *_: None)
-    monkeypatch.setattr(canonical, "_encode_by_orjson", lambda _: None)
-    monkeypatch.setattr(canonical, "_write", lambda _: None)
-    monkeypatch.setattr(canonical, "_parse_by_orjson", lambda _: None)
+    for module, name in (
+        (rdf, "canonicalise_by_tables"),
+        (rdf, "form_of"),
+        (offer, "form_of"),
+        (signature, "form_of_options"),
+        (canonical, "_encode_by_orjson"),
+        (canonical, "_write"),
+        (canonical, "_parse_by_orjson"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_: None)

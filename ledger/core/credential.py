@@ -1,7 +1,7 @@
 """
-A credential: from an achievement and an award to signed bytes, and back.
+A credential: what it is made of, and its signed bytes.
 
-Achievement + Award + Issuer -> document (build_credential) -> SignedCredential
+Achievement + Issuer + Award -> document (ledger.core.offer) -> SignedCredential
 (sign_credential). The bytes of a SignedCredential are RFC 8785 and carry one proof, the
 signature.
 """
@@ -29,28 +29,22 @@ from ledger.core.issuer import (
 from ledger.core.keys import PublicKey, SigningKey
 from ledger.core.open_badge import (
     CODE,
-    CREDENTIAL,
     LANGUAGE,
     LINE,
     MAX_CREDENTIAL_BYTES,
     MAX_ITEMS,
     PERCENT,
-    SALT,
     SCORE,
     TEXT,
     URL,
-    Object,
     check_credential,
     check_model,
     is_achievement_id,
     items_of,
     member_at,
-    model_of,
     text_at,
 )
-from ledger.core.rdf import CREDENTIAL_CONTEXTS, parts_of
 from ledger.core.signature import SignatureProof, make_proof
-from ledger.core.vocabulary import Parts
 from ledger.errors import MalformedError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -402,7 +396,7 @@ class Issuer:
     def to_document(self) -> dict[str, Json]:
         """Write the embedded Profile, which names the on-chain record."""
         return {
-            **_profile_document(self.profile, self.id),
+            **profile_document(self.profile, self.id),
             **_present(email=self.profile.email),
             "otherIdentifier": [
                 {
@@ -414,142 +408,8 @@ class Issuer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """
-    One achievement of one issuer, to be awarded many times. Raises MalformedError.
-
-    What all its credentials have in common, the issuer and the achievement, is written,
-    checked against the closed model and turned into statements here, once.
-    """
-
-    issuer: Issuer
-    achievement: Achievement
-    achievement_iri: str
-    #: Never to be changed: the model and the parts know these very objects.
-    issuer_document: dict[str, Json] = field(init=False, repr=False, compare=False)
-    achievement_document: dict[str, Json] = field(init=False, repr=False, compare=False)
-    model: Object = field(init=False, repr=False, compare=False)
-    parts: Parts | None = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        issuer = self.issuer.to_document()
-        creator = _profile_document(self.issuer.profile, self.issuer.id)
-        achievement = self.achievement.to_document(self.achievement_iri, creator)
-        object.__setattr__(self, "issuer_document", issuer)
-        object.__setattr__(self, "achievement_document", achievement)
-        object.__setattr__(self, "model", model_of(issuer, achievement))
-        object.__setattr__(self, "parts", parts_of(issuer, achievement))
-
-    def document(  # noqa: PLR0913 - the facts of one award
-        self,
-        *,
-        credential_id: UUID,
-        award: Award,
-        email_salt: str,
-        status_list: str,
-        status_index: int,
-        issued_at: datetime,
-        show_name: bool = True,
-    ) -> dict[str, Json]:
-        """Write the document of one award; signing checks it. Raises MalformedError."""
-        ends = self.achievement.valid_until(award.awarded_on)
-        until = None if ends is None else canonical.encode_time(ends)
-        document: dict[str, Json] = {
-            "@context": list(CREDENTIAL_CONTEXTS),
-            "id": credential_id.urn,
-            "type": ["VerifiableCredential", "OpenBadgeCredential"],
-            "name": self.achievement.name,
-            "issuer": self.issuer_document,
-            "validFrom": canonical.encode_time(issued_at),
-            **_present(validUntil=until),
-            "awardedDate": canonical.encode_time(_midnight(award.awarded_on)),
-            "credentialSubject": {
-                "type": ["AchievementSubject"],
-                "identifier": _identities(award, email_salt, show_name=show_name),
-                "achievement": self.achievement_document,
-                **_earned(award, self.achievement_iri),
-            },
-            "credentialStatus": {
-                "id": f"{status_list}#{status_index}",
-                "type": "BitstringStatusListEntry",
-                "statusPurpose": "revocation",
-                "statusListIndex": str(status_index),
-                "statusListCredential": status_list,
-            },
-        }
-        if award.evidence_url is not None:
-            document["evidence"] = [{"id": award.evidence_url, "type": ["Evidence"]}]
-        return document
-
-
-def build_credential(  # noqa: PLR0913 - everything a credential says, each by its name
-    *,
-    credential_id: UUID,
-    issuer: Issuer,
-    achievement: Achievement,
-    achievement_iri: str,
-    award: Award,
-    email_salt: str,
-    status_list: str,
-    status_index: int,
-    issued_at: datetime,
-    show_name: bool = True,
-) -> dict[str, Json]:
-    """Write the document that is signed, for one award alone. Raises MalformedError."""
-    document = Offer(issuer, achievement, achievement_iri).document(
-        credential_id=credential_id,
-        award=award,
-        email_salt=email_salt,
-        status_list=status_list,
-        status_index=status_index,
-        issued_at=issued_at,
-        show_name=show_name,
-    )
-    check_credential(document)
-    return document
-
-
-def _identities(award: Award, salt: str, *, show_name: bool) -> list[Json]:
-    _check_pattern("email_salt", SALT, salt)
-    identities: list[Json] = [
-        {
-            "type": "IdentityObject",
-            "hashed": True,
-            "identityHash": identity_hash(award.email, salt),
-            "identityType": "emailAddress",
-            "salt": salt,
-        }
-    ]
-    if show_name and award.name is not None:
-        identities.append(
-            {
-                "type": "IdentityObject",
-                "hashed": False,
-                "identityHash": award.name,
-                "identityType": "name",
-            }
-        )
-    return identities
-
-
-def _earned(award: Award, achievement_iri: str) -> dict[str, Json]:
-    earned: dict[str, Json] = {**_present(narrative=award.narrative)}
-    if award.score is not None:
-        earned["result"] = [
-            {
-                "type": ["Result"],
-                "resultDescription": achievement_iri + SCORE,
-                "value": award.score,
-            }
-        ]
-    if award.source is not None:
-        identifier = award.source.did[0] if award.source.did else award.source.url
-        earned["source"] = _profile_document(award.source, identifier)
-    return earned
-
-
-def _profile_document(profile: IssuerProfile, identifier: str) -> dict[str, Json]:
+def profile_document(profile: IssuerProfile, identifier: str) -> dict[str, Json]:
+    """Write a Profile as credentials embed it."""
     return {
         "id": identifier,
         "type": ["Profile"],
@@ -599,8 +459,8 @@ class SignedCredential:
         object.__setattr__(self, "_read", document)
 
     @classmethod
-    def _of(cls, data: bytes, proof: SignatureProof) -> "SignedCredential":
-        """What was just checked and signed, as RFC 8785 text: not all over again."""
+    def just_signed(cls, data: bytes, proof: SignatureProof) -> "SignedCredential":
+        """Take what was checked and signed this moment, as RFC 8785 text, at its word."""
         made = object.__new__(cls)
         object.__setattr__(made, "data", data)
         object.__setattr__(made, "proof", proof)
@@ -755,14 +615,9 @@ def sign_credential(
     *,
     verification_method: str,
     created: datetime,
-    offer: Offer | None = None,
 ) -> SignedCredential:
-    """
-    Sign a document that fits the closed model. Raises MalformedError.
-
-    `offer`: the one that wrote it, whose own part is checked and walked already.
-    """
-    text = check_credential(document, CREDENTIAL if offer is None else offer.model)
+    """Sign a document that fits the closed model. Raises MalformedError."""
+    text = check_credential(document)
     if verification_method.partition("#")[0] != text_at(document, "issuer", "id"):
         raise MalformedError("verificationMethod: is not the issuer's")
     proof = make_proof(
@@ -771,12 +626,11 @@ def sign_credential(
         verification_method=verification_method,
         created=created,
         text=text,
-        parts=None if offer is None else offer.parts,
     )
     data = canonical.encode_parsed({**document, "proof": [proof.to_json()]})
     if len(data) > MAX_CREDENTIAL_BYTES:
         raise MalformedError(f"credential: more than {MAX_CREDENTIAL_BYTES} bytes")
-    return SignedCredential._of(data, proof)  # noqa: SLF001 - same module
+    return SignedCredential.just_signed(data, proof)
 
 
 def _unsigned(document: Mapping[str, Json]) -> dict[str, Json]:

@@ -8,7 +8,7 @@ signature, or mean something to another program that we never meant.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from ledger.core import canonical
@@ -229,24 +229,6 @@ class Either:
         self.choices[tag].check(where, value)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One very object that the kind accepted before; any other value is checked now."""
-
-    kind: Kind
-    value: Json
-
-    @property
-    def says(self) -> str:
-        """The kind in words."""
-        return self.kind.says
-
-    def check(self, where: str, value: Json) -> None:
-        """Refuse what the kind refuses. Raises MalformedError."""
-        if value is not self.value:
-            self.kind.check(where, value)
-
-
 def is_line(text: str) -> bool:
     """Tell whether a text is one line of 1 to 200 characters, no blanks around it."""
     return (
@@ -307,15 +289,20 @@ def _is_score_id(text: str) -> bool:
 LINE = Text("a line of at most 200 characters", is_line)
 TEXT = Text("a text of at most 10,000 characters", is_text)
 URL = Text("an http or https URL", is_http_url)
-_PAGE = Text("an http or https URL without fragment", _is_page)
-_INSTANT = Text("an instant like 2026-11-25T08:44:00Z", _is_instant)
-_MIDNIGHT = Text(
+PAGE = Text("an http or https URL without fragment", _is_page)
+INSTANT = Text("an instant like 2026-11-25T08:44:00Z", _is_instant)
+MIDNIGHT = Text(
     "an instant at midnight, UTC",
     lambda text: _is_instant(text) and text.endswith("T00:00:00Z"),
 )
 _ACHIEVEMENT_ID = Text("an http(s) URL without fragment, or a URN", is_achievement_id)
 _PROFILE_ID = Text("a did:key, a did:web or an http(s) URL", _is_profile_id)
-_PERCENT = Text("a number from 0 to 100", PERCENT.fullmatch)
+CREDENTIAL_ID = Text("urn:uuid: and a UUIDv4", _UUID4.fullmatch)
+IDENTITY_HASH = Text("sha256$ and 64 hex digits", _IDENTITY_HASH.fullmatch)
+IDENTITY_SALT = Text("a salt of 16 to 64 characters", SALT.fullmatch)
+STATUS_LIST_INDEX = Text("an index of at most 9 digits", STATUS_INDEX.fullmatch)
+STATUS_ID = Text("the list's URL, # and the index", is_http_url)
+PERCENT_TEXT = Text("a number from 0 to 100", PERCENT.fullmatch)
 
 ACHIEVEMENT_TYPES = (
     "Competency",
@@ -331,8 +318,8 @@ _EMAIL_IDENTITY = Object(
         "type": Fixed("IdentityObject"),
         "identityType": Fixed("emailAddress"),
         "hashed": Fixed(True),
-        "identityHash": Text("sha256$ and 64 hex digits", _IDENTITY_HASH.fullmatch),
-        "salt": Text("a salt of 16 to 64 characters", SALT.fullmatch),
+        "identityHash": IDENTITY_HASH,
+        "salt": IDENTITY_SALT,
     },
     {},
 )
@@ -386,7 +373,7 @@ _RESULT_DESCRIPTION = Object(
         "valueMin": Fixed("0"),
         "valueMax": Fixed("100"),
     },
-    {"requiredValue": _PERCENT},
+    {"requiredValue": PERCENT_TEXT},
 )
 _ACHIEVEMENT = Object(
     "Achievement",
@@ -416,7 +403,7 @@ _RESULT = Object(
     {
         "type": Fixed(["Result"]),
         "resultDescription": Text("the achievement's id and #score", _is_score_id),
-        "value": _PERCENT,
+        "value": PERCENT_TEXT,
     },
     {},
 )
@@ -438,11 +425,11 @@ _SUBJECT = Object(
 _STATUS = Object(
     "BitstringStatusListEntry",
     {
-        "id": Text("the list's URL, # and the index", is_http_url),
+        "id": STATUS_ID,
         "type": Fixed("BitstringStatusListEntry"),
         "statusPurpose": Fixed("revocation"),
-        "statusListIndex": Text("an index of at most 9 digits", STATUS_INDEX.fullmatch),
-        "statusListCredential": _PAGE,
+        "statusListIndex": STATUS_LIST_INDEX,
+        "statusListCredential": PAGE,
     },
     {},
 )
@@ -450,17 +437,17 @@ CREDENTIAL = Object(
     "OpenBadgeCredential",
     {
         "@context": Fixed(list(CREDENTIAL_CONTEXTS)),
-        "id": Text("urn:uuid: and a UUIDv4", _UUID4.fullmatch),
+        "id": CREDENTIAL_ID,
         "type": Fixed(["VerifiableCredential", "OpenBadgeCredential"]),
         "name": LINE,
         "issuer": _ISSUER,
-        "validFrom": _INSTANT,
-        "awardedDate": _MIDNIGHT,
+        "validFrom": INSTANT,
+        "awardedDate": MIDNIGHT,
         "credentialSubject": _SUBJECT,
         "credentialStatus": _STATUS,
     },
     {
-        "validUntil": _INSTANT,
+        "validUntil": INSTANT,
         "evidence": Array(
             Object("Evidence", {"id": URL, "type": Fixed(["Evidence"])}, {})
         ),
@@ -468,14 +455,14 @@ CREDENTIAL = Object(
 )
 
 
-def check_credential(document: dict[str, Json], model: Object = CREDENTIAL) -> bytes:
+def check_credential(document: dict[str, Json]) -> bytes:
     """
     Check a credential without `proof` against the closed model; answer its RFC 8785 text.
 
     Raises MalformedError; the message starts with the path:
     "credentialSubject.achievement.criteria: missing".
     """
-    check_model(document, model)
+    check_model(document)
     # Which leaves nothing that needs a second look before it is written.
     text = canonical.encode_parsed(document)
     if len(text) > MAX_CREDENTIAL_BYTES:
@@ -483,27 +470,10 @@ def check_credential(document: dict[str, Json], model: Object = CREDENTIAL) -> b
     return text
 
 
-def check_model(document: dict[str, Json], model: Object = CREDENTIAL) -> None:
+def check_model(document: dict[str, Json]) -> None:
     """Check the same without regard to its size. Raises MalformedError."""
-    model.check("", document)
+    CREDENTIAL.check("", document)
     _check_links(document)
-
-
-def model_of(issuer: dict[str, Json], achievement: dict[str, Json]) -> Object:
-    """
-    The closed model for credentials with these very objects in them, which it checks now.
-
-    Raises MalformedError.
-    """
-    _ISSUER.check("issuer", issuer)
-    _ACHIEVEMENT.check("credentialSubject.achievement", achievement)
-    subject = {**_SUBJECT.required, "achievement": Known(_ACHIEVEMENT, achievement)}
-    members = {
-        **CREDENTIAL.required,
-        "issuer": Known(_ISSUER, issuer),
-        "credentialSubject": replace(_SUBJECT, required=subject),
-    }
-    return replace(CREDENTIAL, required=members)
 
 
 def _check_links(document: dict[str, Json]) -> None:

@@ -11,7 +11,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, NoReturn
 
@@ -21,7 +21,8 @@ from pyld.context_resolver import ContextResolver
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
-from ledger.core.vocabulary import Parts, Unanswered, Vocabulary
+from ledger.core.form import Form
+from ledger.core.vocabulary import Unanswered, Vocabulary
 from ledger.errors import MalformedError
 
 CREDENTIAL_CONTEXTS = (
@@ -94,27 +95,28 @@ def canonicalise(
     return canonicalise_by_pyld(document, contexts=contexts)
 
 
-def canonicalise_by_tables(
-    document: Mapping[str, Json], parts: Parts | None = None
-) -> bytes | None:
-    """
-    Write the same N-Quads through the tables alone; None for what they do not cover.
+def canonicalise_by_tables(document: Mapping[str, Json]) -> bytes | None:
+    """Write the same N-Quads through the tables alone; None for what they do not cover."""
+    vocabulary = _vocabulary_of(document)
+    if vocabulary is None:
+        return None
+    try:
+        return vocabulary.canonicalise(document)
+    except Unanswered:
+        return None
 
-    `parts` are of `parts_of`, and stand in the document as the very objects.
+
+def form_of(document: Mapping[str, Json], markers: Sequence[str]) -> Form | None:
+    """Walk a document with markers in the place of texts, to be filled in many times.
+
+    None if the tables do not cover it, or if one of these texts could change more than its
+    place.
     """
     vocabulary = _vocabulary_of(document)
     if vocabulary is None:
         return None
     try:
-        return vocabulary.canonicalise(document, parts or Parts())
-    except Unanswered:
-        return None
-
-
-def parts_of(*values: dict[str, Json]) -> Parts | None:
-    """Walk objects that many credentials will hold in advance; None if the tables do not cover them."""
-    try:
-        return _VOCABULARIES[CREDENTIAL_CONTEXTS].parts(*values)
+        return Form.of(vocabulary.statements(document), markers)
     except Unanswered:
         return None
 

@@ -7,12 +7,15 @@ The signature in proof[0]: Data Integrity, cryptosuite eddsa-rdfc-2022, with a J
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+from typing import cast
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
+from ledger.core.form import Form, markers, quoted
 from ledger.core.keys import (
     PublicKey,
     SigningKey,
@@ -25,9 +28,9 @@ from ledger.core.rdf import (
     CONTEXTS,
     canonicalise,
     canonicalise_by_pyld,
-    canonicalise_by_tables,
+    form_of,
 )
-from ledger.core.vocabulary import Parts
+from ledger.core.vocabulary import Unanswered
 from ledger.errors import MalformedError, ProofError
 
 # 0x00, 0x01 and 0x02 stand before leaves, nodes and sealed roots.
@@ -40,6 +43,7 @@ _FIXED = {
 }
 _FREE = ("created", "verificationMethod", "proofValue")
 _MEMBERS = frozenset({*_FIXED, *_FREE, "nonce"})
+_IN_OPTIONS = ("created", "verificationMethod", "nonce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,55 @@ def signing_input(
     *,
     contexts: Mapping[str, Json] = CONTEXTS,
     by_pyld: bool = False,
-    parts: Parts | None = None,
 ) -> SigningInput:
     """
     Canonicalise a document and proof options without proofValue. Raises MalformedError.
 
-    `by_pyld` asks the definition, not the shortcut of the vocabulary; `parts` makes the
-    shortcut shorter, for a document that holds these very objects.
+    `by_pyld` asks the definition, not the shortcut of the vocabulary.
     """
     if "@context" not in document:
         raise MalformedError("@context: missing")
-    options = {**config, "@context": document["@context"]}
-    if parts is not None and contexts is CONTEXTS and not by_pyld:
-        written = canonicalise_by_tables(document, parts)
-        if written is not None:
-            return SigningInput(canonicalise(options), written)
+    if contexts is CONTEXTS and not by_pyld:
+        return SigningInput(
+            _canonical_options(config, document["@context"]), canonicalise(document)
+        )
     write = canonicalise_by_pyld if by_pyld else canonicalise
     return SigningInput(
-        write(options, contexts=contexts),
+        write({**config, "@context": document["@context"]}, contexts=contexts),
         write(document, contexts=contexts),
     )
+
+
+def _canonical_options(config: dict[str, Json], contexts: Json) -> bytes:
+    """Fill in the options that this module writes, and walk any others."""
+    texts = [str(config.get(name)) for name in _IN_OPTIONS]
+    if config == proof_options(*texts) and isinstance(contexts, list):
+        try:
+            form = form_of_options(*cast("list[str]", contexts))
+            if form is not None:
+                return form.fill(texts, quoted(texts))
+        except (TypeError, Unanswered):  # TypeError: objects among the contexts
+            pass
+    return canonicalise({**config, "@context": contexts})
+
+
+@lru_cache(maxsize=16)
+def form_of_options(*contexts: str) -> Form | None:
+    """Proof options with blanks, in these contexts; None if they are not pinned ones."""
+    names = markers(len(_IN_OPTIONS), b"")
+    return form_of({"@context": list(contexts), **proof_options(*names)}, names)
+
+
+def proof_options(
+    created: str, verification_method: str, nonce: str
+) -> dict[str, Json]:
+    """Write everything of a proof but its proofValue."""
+    return {
+        **_FIXED,
+        "created": created,
+        "verificationMethod": verification_method,
+        "nonce": nonce,
+    }
 
 
 def json_nonce(document: dict[str, Json]) -> str:
@@ -126,13 +159,11 @@ def make_proof(
     verification_method: str,
     created: datetime,
     text: bytes | None,
-    parts: Parts | None = None,
 ) -> "SignatureProof":
     """
     Sign a document that has no proof. Raises MalformedError.
 
-    `text`: its RFC 8785 text, for the nonce; None for a signature without one. `parts` as for
-    `signing_input`.
+    `text`: its RFC 8785 text, for the nonce; None for a signature without one.
     """
     if "proof" in document:
         raise MalformedError("proof: the document carries one already")
@@ -145,8 +176,34 @@ def make_proof(
         nonce=None if text is None else _nonce_of(text),
         signature=b"",
     )
-    data = signing_input(document, unsigned.config, parts=parts).data
-    return replace(unsigned, signature=key.sign(data))
+    signed = signing_input(document, unsigned.config)
+    return replace(unsigned, signature=key.sign(signed.data))
+
+
+def sign_statements(
+    statements: bytes,
+    key: SigningKey,
+    *,
+    controller: str,
+    created: datetime,
+    contexts: Sequence[str],
+    text: bytes,
+) -> "SignatureProof":
+    """
+    Sign a document that was canonicalised already, as `make_proof` does. Raises MalformedError.
+
+    `statements`: its canonical N-Quads; `contexts`: its own; `text`: its RFC 8785 text.
+    """
+    unsigned = SignatureProof(
+        created=canonical.parse_time(canonical.encode_time(created)),
+        controller=controller,
+        key=key.public,
+        nonce=_nonce_of(text),
+        signature=b"",
+    )
+    options = _canonical_options(unsigned.config, list(contexts))
+    signed = SigningInput(options, statements)
+    return replace(unsigned, signature=key.sign(signed.data))
 
 
 def check_signature(
@@ -239,12 +296,13 @@ class SignatureProof:
     @property
     def config(self) -> dict[str, Json]:
         """The proof options: everything but proofValue."""
-        config: dict[str, Json] = {
-            **_FIXED,
-            "created": canonical.encode_time(self.created),
-            "verificationMethod": f"{self.controller}#{self.key.multibase}",
-        }
-        return config if self.nonce is None else {**config, "nonce": self.nonce}
+        method = f"{self.controller}#{self.key.multibase}"
+        config = proof_options(
+            canonical.encode_time(self.created), method, self.nonce or ""
+        )
+        if self.nonce is None:
+            del config["nonce"]
+        return config
 
     def to_json(self) -> dict[str, Json]:
         """Write the whole proof."""

@@ -6,8 +6,6 @@ table, and a document that uses nothing else is walked straight into canonical N
 context algorithm is not written again here, and nothing is guessed: whatever the tables do
 not fully cover is Unanswered, and ledger.core.rdf asks pyld. So this module decides how
 fast, never what the bytes are; tests compare it with pyld byte for byte.
-
-Parts that many documents have in common (an issuer, an achievement) are walked once: `parts`.
 """
 
 import hashlib
@@ -43,8 +41,6 @@ _NON_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
 # takes at most three of the 4,000 values that it allows.
 _MAX_TRIPLES = 1_000
 _MAX_DEPTH = 16
-# Where a part begins at the latest, and from where its own depth is counted.
-_PART_DEPTH = 8
 _MAX_ALIKE = 256
 _MAX_ARRAY = 100
 # A stranger chooses the combinations of types in a file: a bound on what is kept of them.
@@ -55,13 +51,14 @@ _MAX_INTEGER = 2**53
 # "scheme:rest" could be a prefix and a name. These are no term of any context here, which
 # the compiler makes sure of.
 _SCHEMES = frozenset({"http", "https", "urn", "did"})
-_IRI = re.compile(
+IRI = re.compile(
     rf"(?:{'|'.join(sorted(_SCHEMES))}):[^\x00-\x20<>\"{{}}|^`\\\x7f-\xa0]+"
 )
 
 #: An IRI or literal as N-Quads writes it, or the number of a blank node.
-_Term: TypeAlias = "str | int"
-_Triple: TypeAlias = "tuple[_Term, str, _Term]"
+Term: TypeAlias = "str | int"
+#: A statement: subject, predicate, value.
+Triple: TypeAlias = "tuple[Term, str, Term]"
 
 
 class Unanswered(Exception):  # noqa: N818 - not a fault: ask pyld
@@ -90,46 +87,15 @@ class _Table:
 
 @dataclass(slots=True)
 class _Walk:
-    """A document on its way to triples."""
+    """A document on its way to statements."""
 
-    parts: "Parts"
-    triples: list[_Triple] = field(default_factory=list)
-    #: Which parts it holds, as often as it does.
-    held: list[int] = field(default_factory=list)
+    triples: list[Triple] = field(default_factory=list)
     blank_nodes: int = 0
     depth: int = 0
 
     def blank_node(self) -> int:
         self.blank_nodes += 1
         return self.blank_nodes
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """
-    Objects that stand in many documents, walked in advance.
-
-    They are known by identity: whoever changes one afterwards signs what it was. Their nodes
-    have ids, so nothing outside of them can say anything about their blank nodes, and the
-    hashes of these (RDFC-1.0 section 4.6) are the same in every document.
-    """
-
-    #: The objects, and the IRI that each describes, by id(); holding them keeps that unique.
-    values: tuple[Mapping[str, Json], ...] = ()
-    #: In whose words they were walked.
-    urls: list[str] = field(default_factory=list)
-    subjects: Mapping[int, str] = field(default_factory=dict)
-    #: How many statements they make, repetitions too.
-    size: int = 0
-    #: Lines without blank nodes, in order; and those with one: its number, before and behind it.
-    lines: tuple[bytes, ...] = ()
-    line_set: frozenset[str] = frozenset()
-    blank_lines: tuple[tuple[int, bytes, bytes], ...] = ()
-    #: The blank nodes by their first-degree hashes; their numbers are negative.
-    hashes: Mapping[str, int] = field(default_factory=dict)
-
-
-_NO_PARTS = Parts()
 
 
 class Vocabulary:
@@ -147,54 +113,20 @@ class Vocabulary:
         self._tables: dict[tuple[Json, ...], _Table] = {}
         self._compiler: _Compiler | None = None
 
-    def canonicalise(
-        self, document: Mapping[str, Json], parts: Parts = _NO_PARTS
-    ) -> bytes:
-        """
-        Write the canonical N-Quads of a document, or raise Unanswered.
+    def canonicalise(self, document: Mapping[str, Json]) -> bytes:
+        """Write the canonical N-Quads of a document, or raise Unanswered."""
+        return _labelled(self.statements(document))
 
-        Each of `parts` stands somewhere in it, as the very object.
-        """
+    def statements(self, document: Mapping[str, Json]) -> list[Triple]:
+        """Walk a document into its statements, repetitions too, or raise Unanswered."""
         if document.get("@context") != self._urls:
             raise Unanswered("other contexts")
-        if parts.size and parts.urls != self._urls:
-            raise Unanswered("parts in the words of other contexts")
-        walk = _Walk(parts)
+        walk = _Walk()
         node = {name: value for name, value in document.items() if name != "@context"}
         self._node(node, walk)
-        if sorted(walk.held) != sorted(parts.subjects):
-            raise Unanswered("a part that does not stand in the document once")
-        if len(walk.triples) + parts.size > _MAX_ALIKE:
-            if parts.size:
-                raise Unanswered("a large document of parts")
+        if len(walk.triples) > _MAX_ALIKE:
             _check_alike(walk.triples)
-        return _labelled(walk.triples, parts)
-
-    def parts(self, *values: Mapping[str, Json]) -> Parts:
-        """Walk objects that many documents will have in common, or raise Unanswered."""
-        walk = _Walk(_NO_PARTS, depth=_PART_DEPTH)
-        subjects = {}
-        for value in values:
-            subject = self._node(value, walk)
-            if isinstance(subject, int):
-                raise Unanswered("a part without an id")
-            subjects[id(value)] = subject
-        # Away from the numbers that a document gives its own.
-        triples = [(_negative(s), p, _negative(o)) for s, p, o in set(walk.triples)]
-        blank = [t for t in triples if type(t[0]) is int or type(t[2]) is int]
-        lines = sorted(f"{s} {p} {o} .\n" for s, p, o in set(triples).difference(blank))
-        blank_lines = tuple(map(_around_blank, blank))
-        _check_characters(b"".join(b + e for _, b, e in blank_lines))
-        return Parts(
-            values=values,
-            urls=self._urls,
-            subjects=subjects,
-            size=len(walk.triples),
-            lines=tuple(_encoded(lines)),
-            line_set=frozenset(lines),
-            blank_lines=blank_lines,
-            hashes=_first_degree(blank, {}),
-        )
+        return walk.triples
 
     def _table(self, types: tuple[str, ...]) -> _Table:
         table = self._tables.get(types)
@@ -224,7 +156,7 @@ class Vocabulary:
             table = None
         return table or self._table(_types(node))
 
-    def _node(self, node: Mapping[str, Json], walk: _Walk) -> _Term:
+    def _node(self, node: Mapping[str, Json], walk: _Walk) -> Term:
         if len(node) == ("id" in node):
             # Nothing is said of it: an empty object, or a bare reference.
             raise Unanswered("a node without members")
@@ -253,14 +185,10 @@ class Vocabulary:
             raise Unanswered("a document of many statements")
         return me
 
-    def _value(self, value: Json, member: _Member, walk: _Walk) -> _Term:
+    def _value(self, value: Json, member: _Member, walk: _Walk) -> Term:
         if isinstance(value, str):
             return _text(value, member)
         if isinstance(value, dict) and member.nodes:
-            subject = walk.parts.subjects.get(id(value))
-            if subject is not None and walk.depth < _PART_DEPTH:
-                walk.held.append(id(value))
-                return subject
             walk.depth += 1
             if walk.depth > _MAX_DEPTH:
                 raise Unanswered("a deep document")
@@ -276,7 +204,7 @@ class Vocabulary:
         raise Unanswered("a value without a rule")
 
 
-def _check_alike(triples: list[_Triple]) -> None:
+def _check_alike(triples: list[Triple]) -> None:
     """Leave to pyld, which refuses it, a node with very many values of one member."""
     alike = Counter((subject, predicate) for subject, predicate, _ in triples)
     if max(alike.values()) > _MAX_ALIKE:
@@ -310,7 +238,7 @@ def _types(node: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _iri(value: Json) -> str:
-    if not isinstance(value, str) or not _IRI.fullmatch(value):
+    if not isinstance(value, str) or not IRI.fullmatch(value):
         raise Unanswered("not an absolute IRI, or a scheme that could be a prefix")
     return f"<{value}>"
 
@@ -321,41 +249,41 @@ _ESCAPES = str.maketrans(
 _TO_ESCAPE = re.compile(r'[\\"\n\r\t]').search
 
 
+def escape(text: str) -> str:
+    """Write a text as it stands between the quotes of a literal."""
+    return text.translate(_ESCAPES) if _TO_ESCAPE(text) else text
+
+
 def _literal(text: str) -> str:
-    if _TO_ESCAPE(text):
-        text = text.translate(_ESCAPES)
-    return f'"{text}"'
+    return f'"{escape(text)}"'
 
 
-def _labelled(triples: list[_Triple], parts: Parts) -> bytes:
+def _labelled(triples: Iterable[Triple]) -> bytes:
     """RDFC-1.0 section 4.4, as far as Hash First Degree Quads (4.6) tells all nodes apart."""
     statements = set(triples)
-    by_hash = _first_degree(statements, parts.hashes)
-    labels: dict[_Term, str] = {
+    by_hash: dict[bytes, int] = {}
+    for node, lines in about_blank_nodes(statements).items():
+        digest = hashlib.sha256(utf8("".join(sorted(lines)))).digest()
+        if by_hash.setdefault(digest, node) != node:
+            raise Unanswered("two blank nodes that look alike")
+    labels: dict[Term, str] = {
         by_hash[digest]: f"_:c14n{place}"
         for place, digest in enumerate(sorted(by_hash))
     }
-    known = parts.line_set
-    texts = [
+    encoded = _encoded(
         f"{labels.get(subject, subject)} {predicate} {labels.get(value, value)} .\n"
         for subject, predicate, value in statements
-    ]
-    # What a part says already is said once, and its characters were looked at.
-    lines = _encoded([text for text in texts if text not in known] if known else texts)
-    lines += parts.lines
-    lines += [
-        before + labels[node].encode() + behind
-        for node, before, behind in parts.blank_lines
-    ]
+    )
     # Code point order, as the standard has it: in UTF-8 that is the order of the bytes.
-    lines.sort()
-    return b"".join(lines)
+    encoded.sort()
+    return b"".join(encoded)
 
 
-def _first_degree(
-    statements: Iterable[_Triple], known: Mapping[str, int]
-) -> dict[str, int]:
-    """The blank nodes by their hashes, beside `known` ones; Unanswered if two are alike."""
+def about_blank_nodes(statements: Iterable[Triple]) -> dict[int, list[str]]:
+    """The lines that a blank node's first-degree hash covers, for each, in no order.
+
+    RDFC-1.0 section 4.6: the node itself is _:a there, every other one _:z.
+    """
     # Statements are a set, lines about a node are a list: two results of one subject give
     # the line "_:a <result> _:z" twice, and the hash is over both.
     about: dict[int, list[str]] = {}
@@ -366,26 +294,7 @@ def _first_degree(
         if type(value) is int:
             other = "_:z" if type(subject) is int else subject
             about.setdefault(value, []).append(f"{other} {predicate} _:a .\n")
-    by_hash = dict(known)
-    for node, lines in about.items():
-        lines.sort()
-        digest = hashlib.sha256(_utf8("".join(lines))).hexdigest()
-        if by_hash.setdefault(digest, node) != node:
-            raise Unanswered("two blank nodes that look alike")
-    return by_hash
-
-
-def _around_blank(triple: _Triple) -> tuple[int, bytes, bytes]:
-    subject, predicate, value = triple
-    if type(subject) is int and type(value) is str:
-        return subject, b"", _utf8(f" {predicate} {value} .\n")
-    if type(subject) is str and type(value) is int:
-        return value, _utf8(f"{subject} {predicate} "), b" .\n"
-    raise Unanswered("a part with a blank node below another")
-
-
-def _negative(term: _Term) -> _Term:
-    return -term if isinstance(term, int) else term
+    return about
 
 
 def _encoded(lines: Iterable[str]) -> list[bytes]:
@@ -394,18 +303,20 @@ def _encoded(lines: Iterable[str]) -> list[bytes]:
         data = [line.encode() for line in lines]
     except UnicodeEncodeError as error:
         raise Unanswered("lone surrogates") from error
-    _check_characters(b"".join(data))
+    check_characters(b"".join(data))
     return data
 
 
-def _check_characters(data: bytes) -> None:
+def check_characters(data: bytes) -> None:
+    """Raise Unanswered for characters in UTF-8 that canonicalisers write differently."""
     if len(data.translate(None, _CONTROLS)) != len(data) or (
         b"\xef" in data and _NON_CHARACTER.search(data)
     ):
         raise Unanswered("characters that canonicalisers write differently")
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """Encode a text; Unanswered for lone surrogates."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:

@@ -6,13 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger.core.canonical import parse
-from ledger.core.credential import (
-    Achievement,
-    Award,
-    Offer,
-    SignedCredential,
-    sign_credential,
-)
+from ledger.core.credential import Achievement, Award, SignedCredential
+from ledger.core.offer import Offer, Particulars
 from ledger.errors import NotFound
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
@@ -213,7 +208,7 @@ def _sign(
     signer = plan.signer
     credential_id = UUID(bytes=entropy(16), version=4)
     instant = now.astimezone(UTC).replace(microsecond=0)
-    document = offer.document(
+    particulars = Particulars(
         credential_id=credential_id,
         award=award,
         email_salt=entropy(16).hex(),
@@ -221,13 +216,7 @@ def _sign(
         status_index=status_index,
         issued_at=instant,
     )
-    signed = sign_credential(
-        document,
-        signer.key,
-        verification_method=signer.issuer.verification_method,
-        created=instant,
-        offer=offer,
-    )
+    signed = offer.sign(particulars, signer.key)
     return CredentialRecord(
         id=credential_id,
         organisation_id=signer.record.organisation_id,

@@ -17,14 +17,13 @@ from ledger.core.credential import (
     Achievement,
     Award,
     Issuer,
-    Offer,
     SignedCredential,
-    sign_credential,
 )
 from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof
+from ledger.core.offer import Offer, Particulars
 from ledger.keystore.master import MasterKey
 from ledger.services.achievements import add_achievements
 from ledger.services.addresses import Addresses
@@ -81,9 +80,9 @@ def award(number: int) -> Award:
     )
 
 
-def document(offered: Offer, number: int) -> dict[str, Json]:
+def particulars(number: int) -> Particulars:
     seed = hashlib.sha256(number.to_bytes(8, "big")).digest()
-    return offered.document(
+    return Particulars(
         credential_id=UUID(bytes=seed[:16], version=4),
         award=award(number),
         email_salt=seed[16:].hex(),
@@ -93,14 +92,12 @@ def document(offered: Offer, number: int) -> dict[str, Json]:
     )
 
 
+def document(offered: Offer, number: int) -> dict[str, Json]:
+    return offered.document(particulars(number))
+
+
 def signed(offered: Offer, number: int) -> SignedCredential:
-    return sign_credential(
-        document(offered, number),
-        KEY,
-        verification_method=ISSUER.verification_method,
-        created=NOW,
-        offer=offered,
-    )
+    return offered.sign(particulars(number), KEY)
 
 
 def durable(offered: Offer, number: int) -> bytes:

@@ -17,13 +17,13 @@ from ledger.core.credential import (
     Award,
     Issuer,
     SignedCredential,
-    build_credential,
     sign_credential,
 )
 from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof, root, sealed_root
+from ledger.core.offer import build_credential
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.core.signature import sign
 from ledger.core.status import StatusBits, build_status_list

@@ -22,7 +22,6 @@ from ledger.core.credential import (
     Award,
     Issuer,
     SignedCredential,
-    build_credential,
     sign_credential,
 )
 from ledger.core.issuer import (
@@ -32,6 +31,7 @@ from ledger.core.issuer import (
     recovery_commitment,
 )
 from ledger.core.keys import SigningKey, encode_base58
+from ledger.core.offer import build_credential
 from ledger.core.signature import json_nonce, sign, signing_input
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "credentials"

@@ -23,13 +23,13 @@ from ledger.core.credential import (
     Issuer,
     Level,
     SignedCredential,
-    build_credential,
     sign_credential,
 )
 from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof, leaf_hash, sealed_root
+from ledger.core.offer import build_credential
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "durable"
 

@@ -17,7 +17,6 @@ from ledger.core.credential import (
     Category,
     Issuer,
     Level,
-    build_credential,
     sign_credential,
 )
 from ledger.core.durable import DurableCredential
@@ -29,6 +28,7 @@ from ledger.core.issuer import (
 )
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof
+from ledger.core.offer import build_credential
 from ledger.verify.checkpoints import Checkpoint
 from ledger.verify.networks import Network
 from ledger.verify.refresh import refresh

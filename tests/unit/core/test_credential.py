@@ -21,12 +21,12 @@ from ledger.core.credential import (
     Issuer,
     Level,
     SignedCredential,
-    build_credential,
     identity_hash,
     normalise_email,
     sign_credential,
 )
 from ledger.core.issuer import IssuerProfile
+from ledger.core.offer import build_credential
 from ledger.errors import LedgerError, MalformedError, ProofError
 from tests.vector_sources import credentials
 from tests.vector_sources.credentials import ACHIEVEMENTS, ISSUED_AT, ISSUER, KEY, NAMES

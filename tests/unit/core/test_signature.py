@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from ledger.core.keys import (
     encode_base58,
     encode_base64url,
 )
-from ledger.core.rdf import CONTEXTS, CREDENTIAL_CONTEXTS
+from ledger.core.rdf import CONTEXTS, CREDENTIAL_CONTEXTS, STATUS_LIST_CONTEXTS
 from ledger.core.signature import check_signature, json_nonce, sign, signing_input
 from ledger.errors import LedgerError, MalformedError, ProofError
 
 _PUBLISHED = Path(__file__).parents[2] / "vectors" / "published"
 _OB30 = _PUBLISHED / "1edtech" / "ob30"
 _W3C = _PUBLISHED / "w3c" / "vc-di-eddsa"
+_VOCABULARIES = [CREDENTIAL_CONTEXTS, CREDENTIAL_CONTEXTS[:2], STATUS_LIST_CONTEXTS]
 _KEY = SigningKey.from_seed(bytes(range(32)))
 _METHOD = f"{_KEY.public.did}#{_KEY.public.multibase}"
 _CREATED = datetime(2026, 11, 25, 8, 44, tzinfo=UTC)
@@ -241,6 +243,53 @@ def test_sign_then_check() -> None:
     assert proof["created"] == "2026-11-25T08:44:00Z"
     read = check_signature(parse_object(encode(document)), parse(encode(proof)))
     assert read == _KEY.public
+
+
+@pytest.mark.parametrize("contexts", _VOCABULARIES)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"nonce": None},
+        {"proofPurpose": "authentication"},
+        {"cryptosuite": "ecdsa-rdfc-2019"},
+        {"type": "Ed25519Signature2020"},
+        {"domain": "school.example"},
+        {"expires": "2027-11-25T08:44:00Z"},
+        {"nonce": 'quoted "u"'},
+        {"nonce": "bell \x07"},
+        {"created": "yesterday\n"},
+        {"created": 5},
+        {"verificationMethod": "no IRI"},
+        {"verificationMethod": "urn:a:b"},
+        {"@context": list(CREDENTIAL_CONTEXTS[:1])},
+    ],
+)
+def test_whatever_the_options_their_text_is_the_one_of_pyld(
+    changes: dict[str, Any], contexts: Sequence[str]
+) -> None:
+    """Of those that are written here only three texts differ: they are filled in."""
+    document: dict[str, Json] = {**_document(), "@context": [*contexts]}
+    options: dict[str, Json] = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-rdfc-2022",
+        "created": "2026-11-25T08:44:00Z",
+        "verificationMethod": _METHOD,
+        "proofPurpose": "assertionMethod",
+        "nonce": "u0",
+        **changes,
+    }
+    config: dict[str, Json] = {
+        name: value for name, value in options.items() if value is not None
+    }
+
+    def text(*, by_pyld: bool) -> bytes | type[MalformedError]:
+        try:
+            return signing_input(document, config, by_pyld=by_pyld).config
+        except MalformedError:
+            return MalformedError
+
+    assert text(by_pyld=False) == text(by_pyld=True)
 
 
 def test_signing_is_deterministic() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ledger.core import canonical, rdf
+from ledger.core import canonical, form, rdf
 from scripts import fuzzing
 
-KINDS = ["rdf", "parts", "jcs", "json"]
+KINDS = ["rdf", "forms", "jcs", "json"]
 
 
 @pytest.mark.slow
@@ -44,6 +44,8 @@ def test_a_time_is_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
     ("module", "name", "kind"),
     [
         (rdf, "canonicalise_by_tables", "rdf"),
+        (form.Form, "fill", "forms"),
+        (form.Template, "fill", "forms"),
         (canonical, "_encode_by_orjson", "jcs"),
         (canonical, "_parse_by_orjson", "json"),
     ],

@@ -16,13 +16,13 @@ from ledger.core.credential import (
     Issuer,
     Level,
     SignedCredential,
-    build_credential,
     sign_credential,
 )
 from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.keys import SigningKey
 from ledger.core.merkle import InclusionProof
+from ledger.core.offer import build_credential
 from ledger.verify.checkpoints import Checkpoint
 from ledger.verify.networks import Network
 from ledger.verify.report import Report
