@@ -345,6 +345,14 @@ def test_sqlite_is_set_so_that_a_commit_survives_a_power_cut(
     assert expected == found
 
 
+def test_sqlite_keeps_the_pages_of_a_rosters_chunk(sqlite_database: Database) -> None:
+    expected = {"cache_size": -16_384, "wal_autocheckpoint": 4_000}
+
+    with sqlite_database.begin() as tx:
+        found = {name: tx.scalar(text(f"PRAGMA {name}")) for name in expected}
+    assert expected == found
+
+
 @pytest.mark.postgres
 def test_postgresql_answers_after_the_disk_whatever_the_server_prefers(
     postgres_url: str,
