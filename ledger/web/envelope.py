@@ -19,6 +19,13 @@ PAGE_POLICY: Final = (
 #: For everything else: whatever a browser makes of it, it runs nothing and loads nothing.
 DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
+#: On public facts, which are the same for everybody: others keep them for so long, and pages
+#: of other sites, such as other people's verifiers, may read them.
+OPEN_DATA: Final = {
+    "Cache-Control": "public, max-age=300",
+    "Access-Control-Allow-Origin": "*",
+}
+
 _FIXED: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

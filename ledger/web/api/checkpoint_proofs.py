@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from ledger.services.checkpoints import checkpoint_proofs
 from ledger.web.deps import Edges
+from ledger.web.envelope import OPEN_DATA
 from ledger.web.schemas import problems
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, tags=["Public"])
 
-_CACHED: Final = {"Cache-Control": "public, max-age=300"}
 _EXAMPLE: Final = {
     "version": 1,
     "proofs": [
@@ -74,4 +74,4 @@ def get_checkpoint_proofs(
     """
     with edges.database.read() as tx:
         data = checkpoint_proofs(tx, first=first)
-    return Response(data, media_type="application/json", headers=_CACHED)
+    return Response(data, media_type="application/json", headers=OPEN_DATA)

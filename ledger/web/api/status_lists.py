@@ -10,14 +10,13 @@ from ledger.core.keys import PublicKey
 from ledger.errors import MalformedError, NotFound
 from ledger.services.status_lists import status_list
 from ledger.web.deps import Edges
+from ledger.web.envelope import OPEN_DATA
 from ledger.web.schemas import problems
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, tags=["Public"])
 
 MEDIA_TYPE: Final = "application/vc+ld+json"
-#: How long others may keep a list before they ask again.
-_CACHED: Final = {"Cache-Control": "public, max-age=300"}
 _EXAMPLE: Final = {
     "@context": ["https://www.w3.org/ns/credentials/v2"],
     "type": ["VerifiableCredential", "BitstringStatusListCredential"],
@@ -81,7 +80,7 @@ def get_status_list(
             now=edges.now(),
         )
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**_CACHED, "ETag": tag}
+    headers = {**OPEN_DATA, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=MEDIA_TYPE, headers=headers)

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from ledger.core.canonical import encode
 from ledger.services.catalogue import public_achievement
 from ledger.web.deps import Edges
+from ledger.web.envelope import OPEN_DATA
 from ledger.web.rendering import render
 from ledger.web.schemas import problems
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, tags=["Public"])
 
-_CACHED: Final = {"Cache-Control": "public, max-age=300", "Vary": "Accept"}
+_EITHER: Final = {**OPEN_DATA, "Vary": "Accept"}
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "https://credentials.example.org/achievements/9f1c…/py-1/1",
     "type": ["Achievement"],
@@ -61,10 +62,10 @@ def get_achievement(  # noqa: PLR0917 - FastAPI calls it by names
         )
     if "text/html" not in request.headers.get("accept", ""):
         return Response(
-            encode(shown.document), media_type="application/json", headers=_CACHED
+            encode(shown.document), media_type="application/json", headers=_EITHER
         )
     page = render(
         "achievement.html", achievement=shown.achievement, issuer=shown.profile.name
     )
-    page.headers.update(_CACHED)
+    page.headers.update(_EITHER)
     return page

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from ledger.core.canonical import encode
 from ledger.services.issuer_record import issuer_file, public_issuer
 from ledger.web.deps import Edges
+from ledger.web.envelope import OPEN_DATA
 from ledger.web.rendering import render
 from ledger.web.schemas import problems
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, tags=["Public"])
 
-_CACHED: Final = {"Cache-Control": "public, max-age=300", "Vary": "Accept"}
+_EITHER: Final = {**OPEN_DATA, "Vary": "Accept"}
 _ISSUER_HEX: Final = "9f1c0a5d3b7e48f26a1d0c9e8b7a6f5e4d3c2b1a09f8e7d6c5b4a3928170605f"
 _EXAMPLE: Final[dict[str, Any]] = {
     "name": "Riverside Code School",
@@ -74,10 +75,10 @@ def get_issuer_page(request: Request, edges: Edges, issuer: IssuerHex) -> Respon
         shown = public_issuer(tx, bytes.fromhex(issuer), addresses=edges.addresses)
     if "text/html" not in request.headers.get("accept", ""):
         return Response(
-            encode(shown.to_json()), media_type="application/json", headers=_CACHED
+            encode(shown.to_json()), media_type="application/json", headers=_EITHER
         )
     page = render("issuer.html", issuer=shown, id=issuer)
-    page.headers.update(_CACHED)
+    page.headers.update(_EITHER)
     return page
 
 
@@ -109,4 +110,4 @@ def get_issuer_paper(
     """Give a paper of a closed issuer, with the bytes that it has in the closing archive."""
     with edges.database.read() as tx:
         data = issuer_file(tx, bytes.fromhex(issuer), paper)
-    return Response(data, media_type="application/json", headers=_CACHED)
+    return Response(data, media_type="application/json", headers=_EITHER)

@@ -43,6 +43,36 @@ def test_pages_may_load_from_their_own_origin_and_data_may_load_nothing(
         assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize("accepted", ["application/json", "text/html"])
+def test_public_facts_may_be_read_by_pages_of_other_sites(
+    world: World, accepted: str
+) -> None:
+    """By other people's verifiers, in a browser; they are the same for everybody."""
+    school = world.riverside
+    client = world.client()
+    for path in (
+        f"/status/{school.issuer}/{school.signing_key}",
+        f"/issuers/{school.issuer}",
+        f"/achievements/{school.issuer}/py-1/1",
+        "/checkpoint-proofs",
+    ):
+        answer = client.get(path, headers={"Accept": accepted})
+
+        assert answer.status_code == 200, path
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+        assert "set-cookie" not in answer.headers
+
+
+def test_what_needs_a_key_may_not(world: World) -> None:
+    client = world.client(world.riverside.key)
+    for path in ("/api/v1/credentials", "/api/v1/organisation", "/api/v1/events"):
+        answer = client.get(path, headers={"Origin": "https://evil.example"})
+
+        assert answer.status_code == 200, path
+        assert "access-control-allow-origin" not in answer.headers
+
+
 def test_a_preflight_from_another_site_is_not_granted(world: World) -> None:
     answer = world.client().options(
         "/api/v1/credentials",
