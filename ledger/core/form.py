@@ -14,7 +14,7 @@ how fast, never what the bytes are.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import eq, itemgetter
@@ -25,6 +25,7 @@ from ledger.core.vocabulary import (
     Triple,
     Unanswered,
     about_blank_nodes,
+    check_alike,
     check_characters,
     escape,
     utf8,
@@ -99,21 +100,29 @@ class Form:
     lines: Template
 
     @classmethod
-    def of(cls, triples: Iterable[Triple], markers: Sequence[str]) -> "Form":
-        """Make the form of a document's statements, or raise Unanswered."""
+    def of(cls, triples: Collection[Triple], blanks: Sequence[str]) -> "Form":
+        """Make the form of a document's statements, or raise Unanswered.
+
+        `blanks`: the markers that stand in it.
+        """
+        _check_alike(triples)
         statements = set(triples)
         terms = {term for subject, _, value in statements for term in (subject, value)}
+        said = utf8(" ".join(map(str, terms)))
+        check_characters(said)
         about = about_blank_nodes(statements)
-        cut = _any_of(markers)
+        # Labels are found again as markers are, so they too must occur nowhere else.
+        labels: dict[Term, str] = dict(
+            zip(about, markers(len(about), said), strict=True)
+        )
+        cut = _any_of(blanks)
         hashes: dict[bytes, int] = {}
         nodes: list[tuple[int, Template]] = []
-        labels: dict[Term, str] = {}
-        for place, (node, lines) in enumerate(about.items()):
-            labels[node] = f"_:blank{place:04}"
+        for place, lines in enumerate(about.values()):
             covered = _in_fixed_order(lines, cut)
             # The only one is the first, whatever its hash.
             if cut.search(covered) and len(about) > 1:
-                nodes.append((place, Template.of(covered, markers)))
+                nodes.append((place, Template.of(covered, blanks)))
             else:
                 hashes[hashlib.sha256(covered).digest()] = place
         if len(hashes) + len(nodes) != len(about):
@@ -123,10 +132,10 @@ class Form:
             for subject, predicate, value in statements
         )
         return cls(
-            iris=_iris(terms, markers),
+            iris=_iris(terms, blanks),
             nodes=tuple(nodes),
             hashes=hashes,
-            lines=Template.of(utf8(text).rstrip(b"\n"), [*markers, *labels.values()]),
+            lines=Template.of(utf8(text).rstrip(b"\n"), [*blanks, *labels.values()]),
         )
 
     def fill(self, texts: Sequence[str], written: Sequence[bytes]) -> bytes:
@@ -151,6 +160,14 @@ class Form:
             raise Unanswered("two statements that are one")
         lines.append(b"")
         return b"\n".join(lines)
+
+
+def _check_alike(triples: Iterable[Triple]) -> None:
+    # Texts may make one node of all that have an IRI.
+    check_alike(
+        (0 if isinstance(subject, str) else subject, predicate, value)
+        for subject, predicate, value in triples
+    )
 
 
 def _iris(terms: Iterable[Term], markers: Sequence[str]) -> tuple[int, ...]:

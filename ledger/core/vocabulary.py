@@ -125,7 +125,7 @@ class Vocabulary:
         node = {name: value for name, value in document.items() if name != "@context"}
         self._node(node, walk)
         if len(walk.triples) > _MAX_ALIKE:
-            _check_alike(walk.triples)
+            check_alike(walk.triples)
         return walk.triples
 
     def _table(self, types: tuple[str, ...]) -> _Table:
@@ -204,7 +204,7 @@ class Vocabulary:
         raise Unanswered("a value without a rule")
 
 
-def _check_alike(triples: list[Triple]) -> None:
+def check_alike(triples: Iterable[Triple]) -> None:
     """Leave to pyld, which refuses it, a node with very many values of one member."""
     alike = Counter((subject, predicate) for subject, predicate, _ in triples)
     if max(alike.values()) > _MAX_ALIKE:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.core import rdf
-from ledger.core.canonical import encode, encode_by_rfc8785
+from ledger.core.canonical import Json, encode, encode_by_rfc8785
 from ledger.core.form import Form, Template, markers, quoted
 from ledger.core.rdf import CREDENTIAL_CONTEXTS, canonicalise_by_pyld
 from ledger.core.vocabulary import Unanswered
@@ -107,6 +107,15 @@ def test_markers_occur_nowhere_else() -> None:
     assert not any(marker.encode() in text for marker in made)
 
 
+@pytest.mark.parametrize("text", ["_:blank0000 _:c14n0 _:a", "urn:blank1:0000", "<0>"])
+def test_a_text_that_stays_may_look_like_a_label(text: str) -> None:
+    document = {**SUBJECT, "source": {"type": ["Profile"], "name": text}}
+    document["source"]["id"] = "urn:_:blank0000:_:c14n0"
+    said = put(document, dict(zip(BLANKS, TEXTS, strict=False)))
+
+    assert fill(document, BLANKS[:5], TEXTS) == canonicalise_by_pyld(said)
+
+
 @pytest.mark.parametrize(
     "text", ["bell \x07", "del \x7f", "\ud800", "\ufffe", "a\uffff"]
 )
@@ -137,6 +146,8 @@ def profile(**members: Any) -> dict[str, Any]:
         pytest.param(
             {**profile(name=BLANKS[0]), "@context": CONTEXT[:1]}, id="contexts"
         ),
+        pytest.param(profile(name=BLANKS[0], official="bell \x07"), id="bell"),
+        pytest.param(profile(name=BLANKS[0], official="\ud800"), id="surrogate"),
         pytest.param(
             {
                 "@context": CONTEXT,
@@ -205,6 +216,22 @@ def test_statements_that_become_one_have_no_answer() -> None:
         assert fill(document, blanks, texts) == canonicalise_by_pyld(said)
     with pytest.raises(Unanswered):
         fill(document, blanks, same)
+
+
+def test_texts_may_not_give_a_node_more_values_than_pyld_takes() -> None:
+    """Three profiles of 90 names each, which could be one."""
+    names = [f"Name {number}" for number in range(270)]
+    others: list[Json] = [
+        {"id": blank, "type": ["Profile"], "name": names[at::3]}
+        for at, blank in enumerate(BLANKS[:3])
+    ]
+    document = profile(id="urn:a:c", parentOrg=others)
+    said = put(document, dict.fromkeys(BLANKS, "urn:a:b"))
+
+    with pytest.raises(MalformedError, match="more than 256 values"):
+        canonicalise_by_pyld(said)
+    assert rdf.form_of(document, BLANKS) is None
+    assert rdf.form_of({**document, "parentOrg": others[:2]}, BLANKS) is not None
 
 
 def test_a_single_node_is_the_first_whatever_it_says() -> None:

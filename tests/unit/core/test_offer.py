@@ -159,8 +159,9 @@ def test_after_some_of_one_shape_nothing_is_walked_any_more(
     assert len(walked) == 1
 
 
-def test_an_achievement_may_say_what_a_marker_says() -> None:
-    offered = practised(offer(description="urn:blank0:0001 and %s"))
+@pytest.mark.parametrize("text", ["urn:blank0:0001 and %s", "_:blank0001 _:c14n0"])
+def test_an_achievement_may_say_what_a_marker_or_a_label_says(text: str) -> None:
+    offered = practised(offer(description=text))
     one = particulars(award={**FULL, "narrative": "urn:blank0:0003"})
 
     assert offered.sign(one, KEY) == alone(offered, one)
