@@ -220,7 +220,7 @@ def test_statements_that_become_one_have_no_answer() -> None:
 
 def test_texts_may_not_give_a_node_more_values_than_pyld_takes() -> None:
     """Three profiles of 90 names each, which could be one."""
-    names = [f"Name {number}" for number in range(270)]
+    names: list[Json] = [f"Name {number}" for number in range(270)]
     others: list[Json] = [
         {"id": blank, "type": ["Profile"], "name": names[at::3]}
         for at, blank in enumerate(BLANKS[:3])
