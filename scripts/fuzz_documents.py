@@ -35,7 +35,7 @@ ODD: tuple[Any, ...] = (
     None, True, False, "", "x", "https://example.org/z", "did:key:z6Mk", "ext:Foo", "ob:image", "a b",
     "bell \x07", "del \x7f", "\ud800", "\uffff", "_:b0", "_:c14n0", "#frag", "../x", "//host/x", "?q",
     "Result", "assertionMethod", "urn:", "urn:x", "http://[", "http:", "https:///", "HTTP://EXAMPLE.org",
-    "xsd:string", "xsd", "id", "type", "@id", "@type", "@none", "@json", "@vocab", [], {}, ["a", "a"],
+    "urn:a\u2028b", "https://a.example/\u3000", "xsd:string", "xsd", "id", "type", "@id", "@type", "@none", "@json", "@vocab", [], {}, ["a", "a"],
     ["a", ["b"]], [None], [[]], [{}], {"id": "https://example.org/only"}, {"id": "_:b0", "name": "n"},
     {"id": "_:b0", "type": ["Profile"], "name": "n"}, {"type": ["Profile"]}, {"type": []}, {"type": "Profile"},
     {"type": ["Profile", "Profile"]}, {"type": ["Nothing"]}, {"type": ["https://example.org/T"]},

@@ -59,8 +59,9 @@ _MAX_ALIKE = 256
 # of a second.
 _MAX_WORK = 6_000
 
-# RFC 3987 with a scheme, without the characters that N-Quads could not carry inside <>.
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
+# RFC 3987 with a scheme, without the characters that N-Quads could not carry inside <>. And
+# without white space, Unicode's too: pyld leaves out, in silence, all that such an IRI is in.
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|^`\\]*")
 
 
 def _load_pinned(pinned: Mapping[str, tuple[str, str]]) -> dict[str, Json]:

@@ -29,8 +29,12 @@ _NOT_FOR_NUMBERS = frozenset(
     {"@id", "@vocab", "http://www.w3.org/2001/XMLSchema#double"}
 )
 
-# Stricter than an IRI need be, so that pyld and this module cannot read one differently.
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\\x7f-\xa0]*")
+# Stricter than an IRI need be, so that pyld and this module cannot read one differently. All
+# white space is among them: as \s, a second test for each character, it takes half as long again.
+_IN_IRI = (
+    r"[^\x00-\x20<>\"{}|^`\\\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+)
+_ABSOLUTE = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:{_IN_IRI}*")
 
 # What FORBIDDEN finds, looked for in the canonical N-Quads as bytes: most of a document is
 # literals, and one search is faster than one for each. Lone surrogates do not encode at all.
@@ -51,9 +55,7 @@ _MAX_INTEGER = 2**53
 # "scheme:rest" could be a prefix and a name. These are no term of any context here, which
 # the compiler makes sure of.
 _SCHEMES = frozenset({"http", "https", "urn", "did"})
-IRI = re.compile(
-    rf"(?:{'|'.join(sorted(_SCHEMES))}):[^\x00-\x20<>\"{{}}|^`\\\x7f-\xa0]+"
-)
+IRI = re.compile(rf"(?:{'|'.join(sorted(_SCHEMES))}):{_IN_IRI}+")
 
 #: An IRI or literal as N-Quads writes it, or the number of a blank node.
 Term: TypeAlias = "str | int"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core import rdf
+from ledger.core import rdf, vocabulary
 from ledger.core.canonical import parse_object
 from ledger.core.rdf import (
     CREDENTIAL_CONTEXTS,
@@ -259,3 +259,12 @@ def test_a_document_beyond_the_limits_is_left_to_pyld_and_its_own() -> None:
             vocabulary_of(document).canonicalise({**document, **members})
     with pytest.raises(MalformedError):
         rdf.canonicalise({**document, "name": ["a"] * 300})
+
+
+def test_white_space_of_any_script_is_in_no_iri() -> None:
+    """Statements of which it is a part would be missing in what pyld writes."""
+    white = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+
+    assert len(white) > 20
+    assert not [one for one in white if vocabulary.IRI.fullmatch(f"urn:a{one}b")]
+    assert not [one for one in white if rdf._IRI.fullmatch(f"urn:a{one}b")]
