@@ -78,8 +78,8 @@ class Template:
 
 
 def _any_of(markers: Sequence[str]) -> re.Pattern[bytes]:
-    # With none of them it is what matches nowhere.
-    return re.compile("|".join(map(re.escape, markers)).encode() or b"(?!)")
+    # Of letters, digits and colons; with none of them, what matches nowhere.
+    return re.compile("|".join(markers).encode() or b"(?!)")
 
 
 def _none(_texts: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -282,7 +282,8 @@ class Offer:
 
     def _make_shape(self, facts: _Facts, source: IssuerProfile | None) -> _Shape | None:
         there = [fact is not None for fact in facts]
-        text = check_credential(self._document(facts, source))
+        example = self._document(facts, source)
+        text = check_credential(example)
         names = iter(markers(len(facts) + 3, text))
         marked = _Facts._make([next(names) if each else None for each in there])
         document = self._document(marked, source)
@@ -293,7 +294,7 @@ class Offer:
         created, nonce, value = free = [next(names) for _ in range(3)]
         options = proof_options(created, self.issuer.verification_method, nonce)
         proof = {**options, "proofValue": value}
-        return _Shape(
+        shape = _Shape(
             issuer_id=self.issuer.id,
             kinds=[kind for kind, each in zip(_KINDS, there, strict=True) if each],
             unsigned=Template.of(canonical.encode(document), used),
@@ -302,6 +303,13 @@ class Offer:
             ),
             statements=statements,
         )
+        # A signature over wrong bytes cannot be taken back, and what is wrong with a form is
+        # mostly wrong with all that it fills in.
+        with suppress(Unanswered):
+            filled = shape.fill(facts)
+            if (filled.text, filled.statements) == (text, canonicalise(example)):
+                return shape
+        return None
 
 
 def build_credential(  # noqa: PLR0913 - everything a credential says, each by its name

@@ -160,11 +160,11 @@ def keep_awards(
 def _check_as_others_will(records: Sequence[CredentialRecord]) -> None:
     """Check one credential of each achievement without any shortcut, before it is kept.
 
-    A signature over wrong canonical bytes is one that nobody else can verify; all credentials
-    of an achievement have one shape.
+    A signature over wrong canonical bytes is one that nobody else can verify. Of many the
+    first are written one by one, the last is filled into a form.
     """
-    first = {(r.achievement_code, r.achievement_version): r for r in reversed(records)}
-    for record in first.values():
+    last = {(r.achievement_code, r.achievement_version): r for r in records}
+    for record in last.values():
         if record.data is not None:
             SignedCredential.from_bytes(record.data).check(by_pyld=True)
 

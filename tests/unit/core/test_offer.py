@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ledger.core import signature
+from ledger.core import offer as offers, signature
 from ledger.core.canonical import Json
 from ledger.core.credential import (
     Alignment,
@@ -18,10 +18,11 @@ from ledger.core.credential import (
     SignedCredential,
     sign_credential,
 )
+from ledger.core.form import Form, Template
 from ledger.core.issuer import IssuerProfile
 from ledger.core.keys import SigningKey
 from ledger.core.offer import Offer, Particulars
-from ledger.core.rdf import canonicalise, canonicalise_by_pyld
+from ledger.core.rdf import canonicalise, canonicalise_by_pyld, form_of
 from ledger.errors import MalformedError
 from tests.vector_sources.credentials import ACHIEVEMENTS, ISSUED_AT, ISSUER, KEY
 
@@ -157,6 +158,32 @@ def test_after_some_of_one_shape_nothing_is_walked_any_more(
     assert walked == []
     offered.sign(particulars(2, {}), KEY)
     assert len(walked) == 1
+
+
+def test_a_form_that_errs_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(document: dict[str, Json], blanks: Sequence[str]) -> Form:
+        form = form_of(document, blanks)
+        assert form is not None
+        return replace(form, lines=Template(b"<a> " + form.lines.text, form.lines.pick))
+
+    monkeypatch.setattr(offers, "form_of", wrong)
+    offered, one = practised(offer()), particulars()
+
+    assert list(offered._shapes.values()) == [None]
+    assert offered.sign(one, KEY) == alone(offered, one)
+
+
+def test_a_template_that_errs_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(Template):
+        @classmethod
+        def of(cls, text: bytes, markers: Sequence[str]) -> Template:
+            return Template.of(text.replace(b"name", b"Name"), markers)
+
+    monkeypatch.setattr(offers, "Template", Wrong)
+    offered, one = practised(offer()), particulars()
+
+    assert list(offered._shapes.values()) == [None]
+    assert offered.sign(one, KEY) == alone(offered, one)
 
 
 @pytest.mark.parametrize("text", ["urn:blank0:0001 and %s", "_:blank0001 _:c14n0"])

@@ -4,13 +4,16 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from ledger.core import offer
 from ledger.core.credential import SignedCredential
 from ledger.core.issuer import IssuerProfile
 from ledger.core.keys import SigningKey
+from ledger.core.signature import SignatureProof, sign_statements
 from ledger.core.vocabulary import Vocabulary
 from ledger.errors import NotFound, ProofError, Refused
 from ledger.services.credentials import get_credential, list_credentials
@@ -127,6 +130,25 @@ def test_a_shortcut_that_errs_issues_nothing(
         assert list_credentials(tx, school.caller, limit=10) == []
 
 
+def test_a_form_that_errs_issues_nothing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was filled in is checked too: the last credential, not the first."""
+    sound = sign_statements
+
+    def wrong(statements: bytes, *given: Any, **named: Any) -> SignatureProof:
+        return sound(b"wrong\n" + statements, *given, **named)
+
+    monkeypatch.setattr(offer, "sign_statements", wrong)
+    few, many = ([request_of(f"{n}@example.com") for n in range(x)] for x in (3, 9))
+
+    school.issue(*few)
+    with pytest.raises(ProofError):
+        school.issue(*many)
+    with school.database.read() as tx:
+        assert len(list_credentials(tx, school.caller, limit=100)) == len(few)
+
+
 def planned(school: School, *emails: str) -> Plan:
     with school.database.begin() as tx:
         return plan_awards(
@@ -189,11 +211,11 @@ def test_nothing_is_kept_once_the_school_closes(
 
 
 def test_credentials_of_a_roster_are_those_made_one_by_one(school: School) -> None:
-    """The part that was compiled once is in each of them, and pyld agrees."""
-    emails = [f"earner{n}@example.com" for n in range(5)]
+    """The first ones are walked, the others filled in, and pyld agrees."""
+    emails = [f"earner{n}@example.com" for n in range(7)]
     school.issue(*map(request_of, emails), request_of("x@example.com", "sql-1"))
 
-    for number in range(6):
+    for number in range(8):
         signed = stored(school, number)
         signed.check(by_pyld=True)
         assert SignedCredential.from_bytes(signed.data) == signed
