@@ -170,9 +170,13 @@ def parse_time(text: str) -> datetime:
         raise MalformedError("no such day or time of day") from error
 
 
-@lru_cache(maxsize=256)
 def encode_time(instant: datetime) -> str:
     """Write an instant as `parse_time` reads it, fractions cut off. Raises MalformedError."""
+    # Not all are fit for a cache: where clocks are set back, two instants are equal in Python.
+    return _encode_utc(instant) if instant.tzinfo is UTC else _encode_time(instant)
+
+
+def _encode_time(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise MalformedError("an instant without a time zone")
     try:
@@ -180,6 +184,9 @@ def encode_time(instant: datetime) -> str:
     except OverflowError as error:
         raise MalformedError("an instant outside the years 1 to 9999") from error
     return whole.isoformat() + "Z"
+
+
+_encode_utc = lru_cache(maxsize=256)(_encode_time)
 
 
 def _is_plain(value: object) -> bool:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, strategies as st
@@ -266,6 +267,18 @@ def test_an_instant_outside_the_calendar_is_refused() -> None:
 
     with pytest.raises(MalformedError, match="years 1 to 9999"):
         encode_time(first)
+
+
+def test_the_hour_that_comes_twice_is_two_instants() -> None:
+    """Python finds them equal: they are one key of a mapping."""
+    lisbon = ZoneInfo("Europe/Lisbon")
+    summer, winter = (
+        datetime(2026, 10, 25, 1, 30, tzinfo=lisbon, fold=fold) for fold in (0, 1)
+    )
+
+    assert summer == winter
+    assert encode_time(summer) == "2026-10-25T00:30:00Z"
+    assert encode_time(winter) == "2026-10-25T01:30:00Z"
 
 
 def test_an_instant_without_time_zone_is_refused() -> None:
