@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -35,7 +36,7 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.store.database import Database
-from ledger.store.records import ChainTxKind
+from ledger.store.records import Chain, ChainTxKind
 from ledger.verify.networks import caip2
 
 REFUSED, UNFINISHED, USAGE, CONFIGURATION = 1, 2, 64, 78
@@ -48,6 +49,15 @@ _FATES = {
     "displaced": "stands where a call of this ledger should: that call is asked for again",
     "foreign": "is nothing that a ledger sends: somebody else has the account's key",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A chain that could not be caught up with now."""
+
+    chain: Chain
+    error: ChainUnavailable
+    is_home: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,12 +86,10 @@ def code_of(error: LedgerError) -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     with closing(Database.open(settings.database_url)) as database:
         plans = plan_chains(settings, database)
-        for plan in plans:
-            if plan.silent is not None:
-                raise plan.silent
         sender = options.sender or _sender(settings)
         wish = Wish(dry_run=options.dry_run, issued_at_most=options.issued_at_most)
-        found = []
+        found: list[Recovery] = []
+        left: list[Left] = []
         with _Bars() as bars:
             for plan in plans:
                 recoverer = Recoverer(
@@ -92,10 +100,20 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
                     clock=_now,
                     progress=bars.show,
                 )
-                found.append(recoverer.run(plan.nodes[0], wish))
-    text = json.dumps(to_json(found), indent=2) if options.json else None
-    sys.stdout.write((text or "\n".join(to_lines(found))) + "\n")
-    return 0 if all(each.is_whole for each in found) else REFUSED
+                try:
+                    if plan.silent is not None:
+                        raise plan.silent
+                    found.append(recoverer.run(plan.nodes[0], wish))
+                except ChainUnavailable as error:
+                    # A chain that is away holds up nobody, after a loss neither.
+                    left.append(Left(plan.chain, error, is_home=plan is plans[0]))
+    if not found:
+        raise left[0].error
+    text = json.dumps(to_json(found, left), indent=2) if options.json else None
+    sys.stdout.write((text or "\n".join(to_lines(found, left))) + "\n")
+    if not all(each.is_whole for each in found):
+        return REFUSED
+    return UNFINISHED if left else 0
 
 
 def _sender(settings: Settings) -> str:
@@ -111,12 +129,16 @@ def _now() -> datetime:
 # -------------------------------------------------------------------- telling
 
 
-def to_json(recoveries: Sequence[Recovery]) -> Json:
+def to_json(recoveries: Sequence[Recovery], left: Sequence[Left] = ()) -> Json:
     """For programs."""
     return {
         "version": 1,
-        "whole": all(each.is_whole for each in recoveries),
+        "whole": not left and all(each.is_whole for each in recoveries),
         "chains": [_chain_json(each) for each in recoveries],
+        "left": [
+            {"chainId": caip2(each.chain.chain_id), "problem": str(each.error)}
+            for each in left
+        ],
     }
 
 
@@ -163,7 +185,9 @@ def _issuer_json(news: IssuerNews) -> Json:
     }
 
 
-def to_lines(recoveries: Sequence[Recovery]) -> Iterator[str]:
+def to_lines(
+    recoveries: Sequence[Recovery], left: Sequence[Left] = ()
+) -> Iterator[str]:
     """For people: what was found, what it means, what to do."""
     for found in recoveries:
         yield f"Chain {caip2(found.chain.chain_id)}, account {found.sender}, block {found.finalized:,}"
@@ -184,6 +208,15 @@ def to_lines(recoveries: Sequence[Recovery]) -> Iterator[str]:
         for news in found.issuers:
             yield from _issuer_lines(news)
         yield from _ending(found)
+    for each in left:
+        yield f"Chain {caip2(each.chain.chain_id)}: not caught up with: {each.error}"
+        yield (
+            "  Run this again before server and worker are started: issuing would hand out"
+            " status indexes that are used."
+            if each.is_home
+            else "  Nothing is sent there until this has been run again, with every worker"
+            " stopped; the other chains can go on."
+        )
 
 
 def _caught_line(caught: Caught) -> str:

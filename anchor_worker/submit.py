@@ -188,16 +188,15 @@ class Submitter:
         # since can then only make `highest` larger, and never look like foreign use.
         counts = [node.nonce(self._signer.address, tag) for tag in ("finalized", "latest", "pending")]  # fmt: skip
         fee = node.fee()
+        row = self._next_payload(lease, head)
         with self._database.read() as tx:
-            waiting = chain_txs.in_state(tx, self._chain_id, [ChainTxState.SEALED], 1)
             highest = chain_txs.highest_nonce(tx, self._chain_id, self._signer.address)
             fatal = self._fatal_nonces(tx)
         if highest is not None and max(counts) > highest + 1:
             self._refuse_foreign_use(node)
             return None
-        if not waiting:
+        if row is None:
             return None
-        row = waiting[0]
         nonce = self._next_nonce(row, counts, highest)
         if nonce is None:
             return None
@@ -226,6 +225,30 @@ class Submitter:
             chain_txs.begin_attempt(tx, lease, attempt, nonce=nonce, now=self._clock())
             begun = chain_txs.get(tx, row.id)
         return _Unmined(begun, [attempt])
+
+    def _next_payload(self, lease: Lease, head: Block) -> ChainTx | None:
+        """What waits for a nonce. An anchor that a lost database has sent waits for none."""
+        while True:
+            with self._database.read() as tx:
+                waiting = chain_txs.in_state(
+                    tx, self._chain_id, [ChainTxState.SEALED], 1
+                )
+                if not waiting:
+                    return None
+                (row,) = waiting
+                lost = chain_txs.sent_by_lost(tx, row, self._signer.address)
+            if lost is None:
+                return row
+            with self._database.begin() as tx:
+                chain_txs.take_over(
+                    tx,
+                    lease,
+                    row,
+                    lost,
+                    sent_block=head.number,
+                    now=self._clock(),
+                )
+            _log.info("was sent before the loss", extra=_about(lost))
 
     def _next_nonce(
         self, row: ChainTx, counts: Sequence[int], highest: int | None

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final, TypedDict, Unpack
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -25,6 +25,7 @@ from ledger.errors import Conflict, NotFound
 from ledger.store import costs, leases
 from ledger.store.database import Transaction
 from ledger.store.records import (
+    LOST,
     Attempt,
     ChainTx,
     ChainTxKind,
@@ -332,6 +333,59 @@ def displace(tx: Transaction, lease: Lease, id: UUID, *, now: datetime) -> Chain
         unique_key=f"{row.unique_key}{_AGAIN}{row.sender}/{row.nonce}",
     )
     return enqueue(tx, again, now)
+
+
+def sent_by_lost(tx: Transaction, anchor: ChainTx, sender: str) -> ChainTx | None:
+    """What a lost database had sent from this account and is the very anchor that waits here."""
+    row = tx.row(
+        select(ChainTxRow)
+        .where(
+            col(ChainTxRow.subject) == LOST,
+            col(ChainTxRow.chain_id) == anchor.chain_id,
+            col(ChainTxRow.sender) == sender,
+            col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
+            col(ChainTxRow.to_address) == anchor.to,
+            col(ChainTxRow.data) == anchor.data,
+            col(ChainTxRow.state).in_([_S.SENT, _S.MINED, _S.FINAL]),
+        )
+        .order_by(col(ChainTxRow.nonce))
+        .limit(1)
+    )
+    return None if row is None else _chain_tx(row)
+
+
+def take_over(
+    tx: Transaction,
+    lease: Lease,
+    anchor: ChainTx,
+    lost: ChainTx,
+    *,
+    sent_block: int,
+    now: datetime,
+) -> None:
+    """Let what a lost database had sent stand for an anchor that waits, which is asked for no more.
+
+    It is followed again, as if it had just been sent: its batch learns what the registry says.
+    Raises Conflict if the lease is lost or one of the two has moved.
+    """
+    leases.hold(tx, lease, now=now)
+    done = tx.change(
+        delete(ChainTxRow).where(
+            col(ChainTxRow.id) == anchor.id, col(ChainTxRow.state) == _S.SEALED
+        )
+    )
+    if done != 1:
+        raise Conflict(f"chain transaction {anchor.id} is no longer sealed")
+    if lost.state is not _S.SENT:
+        advance(tx, lease, lost.id, lost.state, _S.SENT, now=now, sent_block=sent_block)
+    _swap(
+        tx,
+        lease,
+        lost.id,
+        {_S.SENT},
+        subject=anchor.subject,
+        unique_key=anchor.unique_key,
+    )
 
 
 def _swap(

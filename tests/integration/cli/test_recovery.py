@@ -101,12 +101,13 @@ class Drill:
             "--archive", str(self.folder / "closing.zip"), "--confirm", org, "--json",
         ).code  # fmt: skip
 
-    def mined(self) -> list[Mined]:
-        """Every transaction of the sender, out of every block."""
-        head = int(self.chain.rpc("eth_blockNumber"), 16)
+    def mined(self, chain: Anvil | None = None) -> list[Mined]:
+        """Every transaction of the sender, out of every block of the home chain or another."""
+        chain = chain or self.chain
+        head = int(chain.rpc("eth_blockNumber"), 16)
         found = []
         for number in range(head + 1):
-            block = self.chain.rpc("eth_getBlockByNumber", hex(number), True)
+            block = chain.rpc("eth_getBlockByNumber", hex(number), True)
             found += [
                 Mined(int(t["nonce"], 16), t["to"], bytes.fromhex(t["input"][2:]))
                 for t in block["transactions"]
@@ -114,13 +115,14 @@ class Drill:
             ]
         return found
 
-    def check(self) -> None:
+    def check(self, chain: Anvil | None = None, *, chain_id: int = 31337) -> None:
+        """Every promise about the home chain, or about another one."""
         with closing(Database.open(f"sqlite:///{self.folder}/perdure.db")) as database:
             check_invariants(
                 database,
-                Node(self.chain.url),
-                self.mined(),
-                chain_id=31337,
+                Node((chain or self.chain).url),
+                self.mined(chain),
+                chain_id=chain_id,
                 sender=self.sender,
                 max_fee=200 * 10**9,
                 contents=True,

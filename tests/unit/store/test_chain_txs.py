@@ -10,7 +10,7 @@ from ledger.errors import Conflict, NotFound
 from ledger.store import chain_txs, leases
 from ledger.store.chain_txs import TRANSITIONS, Values
 from ledger.store.database import Database, Transaction
-from ledger.store.records import ChainTx, ChainTxKind, ChainTxState, Lease
+from ledger.store.records import LOST, ChainTx, ChainTxKind, ChainTxState, Lease
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -420,3 +420,70 @@ def test_the_newest_block_is_that_of_what_is_settled(database: Database) -> None
         in_state(tx, lease, State.FINAL, 1)
         assert chain_txs.newest_block(tx, CHAIN_ID, SENDER) == 12
         assert chain_txs.newest_block(tx, CHAIN_ID, OTHER_SENDER) is None
+
+
+def lost_anchor(tx: Transaction, lease: Lease, state: State, nonce: int = 0) -> ChainTx:
+    """What a lost database had sent, as `perdure recover` keeps it."""
+    new = new_chain_tx(f"recovered/{nonce}", ChainTxKind.ANCHOR, LOST)
+    row = chain_txs.enqueue(tx, replace(new, data=b"the root"), NOW)
+    chain_txs.begin_attempt(tx, lease, attempt(row), nonce=nonce, now=NOW)
+    before = State.IN_PROGRESS
+    for after in (State.SENT, State.MINED, State.FINAL):
+        if before is not state:
+            values = RECEIPT if after is State.MINED else Values(sent_block=3)
+            chain_txs.advance(tx, lease, row.id, before, after, now=NOW, **values)
+            before = after
+    return chain_txs.get(tx, row.id)
+
+
+def waiting_anchor(tx: Transaction, data: bytes = b"the root") -> ChainTx:
+    new = new_chain_tx(f"anchor/{data.hex()}", ChainTxKind.ANCHOR, "batch")
+    return chain_txs.enqueue(tx, replace(new, data=data), NOW)
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.MINED, State.FINAL])
+def test_what_a_lost_database_sent_stands_for_what_waits(
+    database: Database, state: State
+) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        lost = lost_anchor(tx, lease, state)
+        waits = waiting_anchor(tx)
+        assert chain_txs.sent_by_lost(tx, waits, SENDER) == lost
+        chain_txs.take_over(tx, lease, waits, lost, sent_block=9, now=NOW)
+
+        (row,) = chain_txs.in_state(tx, CHAIN_ID, tuple(State), 9)
+        assert row == replace(
+            lost,
+            state=State.SENT,
+            subject="batch",
+            unique_key=waits.unique_key,
+            block_number=None,
+            block_hash=None,
+            tx_hash=None,
+            sent_block=lost.sent_block if state is State.SENT else 9,
+        )
+        assert len(chain_txs.attempts(tx, row.id)) == 1
+
+
+def test_nothing_else_is_taken_over(database: Database) -> None:
+    """Of another root, account or chain; nor by whoever lost the lease, nor what has moved."""
+    with database.begin() as tx:
+        lease = take(tx)
+        lost = lost_anchor(tx, lease, State.FINAL)
+        waits = waiting_anchor(tx)
+        other = waiting_anchor(tx, b"another root")
+        assert chain_txs.sent_by_lost(tx, other, SENDER) is None
+        assert chain_txs.sent_by_lost(tx, waits, OTHER_SENDER) is None
+        elsewhere = replace(waits, chain_id=CHAIN_ID + 1)
+        assert chain_txs.sent_by_lost(tx, elsewhere, SENDER) is None
+    for late, row, found in (
+        (replace(lease, token=lease.token + 1), waits, lost),
+        (lease, lost, lost),
+        (lease, waits, replace(lost, state=State.MINED)),
+    ):
+        with pytest.raises(Conflict), database.begin() as tx:
+            chain_txs.take_over(tx, late, row, found, sent_block=9, now=NOW)
+    with database.read() as tx:
+        assert chain_txs.get(tx, waits.id) == waits
+        assert chain_txs.get(tx, lost.id) == lost
