@@ -58,10 +58,10 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
         tests = (
             ("coverage", "erase"),
             (*counted, *_TOGETHER, "-m", "not alone and not uncounted"),
-            # The other half of the time, were lines counted here.
+            # Most of the time, and as long again were lines counted: see tests/counting.py.
             (*pytest, *_TOGETHER, "-m", "uncounted and not alone"),
             # What measures time is not disturbed by other tests.
-            (*counted, "-m", "alone"),
+            (*pytest, "-m", "alone"),
         )
     static = [
         Stage("format", "one layout", (("ruff", "format", "--check", ".", *scripts),)),
@@ -105,11 +105,12 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
 
 def run_stage(stage: Stage, root: Path) -> int:
     """The exit status of the first command that fails, else 0."""
-    # The environment's tools first; and no setting of a ledger that this shell may be running.
+    # The environment's tools first; no setting of a ledger that this shell may be running; and
+    # what was compiled is kept, or hundreds of processes would compile it anew.
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PERDURE_")
+        if not name.startswith("PERDURE_") and name != "PYTHONDONTWRITEBYTECODE"
     }
     path = os.pathsep.join([str(BIN), environment.get("PATH", os.defpath)])
     environment["PATH"] = path

@@ -15,7 +15,6 @@ __all__ = ["ledger"]
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(120),
 ]
 

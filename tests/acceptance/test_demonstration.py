@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(240),
 ]
 

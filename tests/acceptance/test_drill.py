@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(600),
 ]
 

@@ -24,7 +24,6 @@ from tests.fault_proxy import SEND, FaultProxy
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(120),
 ]
 

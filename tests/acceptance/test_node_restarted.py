@@ -14,7 +14,6 @@ from tests.anvil import Anvil
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(120),
 ]
 

@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.anvil,
     pytest.mark.postgres,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(120),
 ]
 

@@ -14,7 +14,7 @@ from tests.acceptance.test_worker import Ledger, ledger
 
 __all__ = ["ledger"]
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.uncounted]
+pytestmark = [pytest.mark.anvil, pytest.mark.slow]
 
 WATCHED = ("--metrics-address", "127.0.0.1:0")
 CHAIN = 'chain="eip155:31337"'

@@ -33,7 +33,6 @@ from tests.unit.store import samples
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(120),
 ]
 
@@ -97,8 +96,6 @@ class Ledger:
             "PERDURE_NETWORKS": str(folder / "networks.json"),
             "PERDURE_MASTER_KEY_FILE": str(folder / "master.key"),
             "PERDURE_SENDER_KEYSTORE": str(folder / "sender.json"),
-        } | {
-            name: os.environ[name] for name in os.environ if name.startswith("COVERAGE")
         }
         self.database = stack.enter_context(closing(Database.open(database_url)))
         with self.database.begin() as tx:

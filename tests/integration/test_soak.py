@@ -13,7 +13,6 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.slow
-@pytest.mark.uncounted
 @pytest.mark.anvil
 @pytest.mark.timeout(400)
 def test_a_short_soak_keeps_every_promise(tmp_path: Path) -> None:

@@ -322,6 +322,7 @@ def test_killed_at_every_post_it_forgets_nothing_and_repeats_under_the_same_key(
     assert backlog(world) == EventBacklog(0, None, 0)
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("fault", ["before", "after", "killed before", "killed after"])
 def test_broken_at_every_write_it_forgets_nothing(world: World, fault: str) -> None:
     live(world)

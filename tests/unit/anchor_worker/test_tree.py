@@ -28,6 +28,7 @@ def merkletools_paths(leaves: list[bytes]) -> list[bytes]:
     ]
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 def test_roots_equal_the_checkers_for_every_size_up_to_2000() -> None:
     leaves = leaves_of(2_000)
@@ -36,6 +37,7 @@ def test_roots_equal_the_checkers_for_every_size_up_to_2000() -> None:
         assert root(leaves[:size]) == build(leaves[:size]).root
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 def test_root_and_every_proof_of_100_000_leaves() -> None:
     leaves = leaves_of(100_000)
@@ -46,6 +48,7 @@ def test_root_and_every_proof_of_100_000_leaves() -> None:
     check_tree(tree, b"".join(leaves))
 
 
+@pytest.mark.uncounted
 def test_every_path_of_every_size_up_to_130() -> None:
     for size in range(1, 131):
         leaves = leaves_of(size)

@@ -380,6 +380,7 @@ def test_any_names_have_one_order(value: Any) -> None:
     assert outcome(encode, value) == outcome(encode_by_rfc8785, value)
 
 
+@pytest.mark.uncounted
 def test_every_character_is_written_in_one_way() -> None:
     """One by one where some are forbidden, else by the block; beyond the BMP some blocks."""
     odd = [*range(0x300), *range(0xD7F0, 0xE010), *range(0xFDC0, 0x10010)]

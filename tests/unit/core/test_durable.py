@@ -334,6 +334,7 @@ def test_every_object_of_the_file_is_closed(path: tuple[Any, ...]) -> None:
 # ---------------------------------------------------------------- every bit
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("bit", range(8))
@@ -345,6 +346,7 @@ def test_every_changed_bit_of_the_json_is_refused_or_immaterial(bit: int) -> Non
             assert not material(changed, ALONE), f"byte {at}"
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("carrier", ["json", "png", "svg"])

@@ -308,6 +308,7 @@ def reason(damaged: Evidence) -> str:
     return "other facts"
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_no_single_bit_can_differ() -> None:

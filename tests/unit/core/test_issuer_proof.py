@@ -111,6 +111,7 @@ def test_a_bit_that_was_hidden_is_not_proved() -> None:
         forged.prove(QUESTIONS)
 
 
+@pytest.mark.uncounted
 def test_no_changed_bit_is_accepted() -> None:
     for at, node in enumerate(PROOF.nodes):
         for place in range(0, len(node) * 8, 37):

@@ -130,6 +130,7 @@ def test_the_example_of_the_specification() -> None:
 # ---------------------------------------------------------------- every tree
 
 
+@pytest.mark.uncounted
 def test_every_index_of_every_size_up_to_130_is_proved() -> None:
     for size in range(1, 131):
         leaves = leaves_of(size)
@@ -174,6 +175,7 @@ def test_any_other_index_or_size_is_refused(
     assert not holds(replace(proof, leaf_index=index, tree_size=size), leaf, sealed)
 
 
+@pytest.mark.uncounted
 def test_every_neighbouring_index_and_size_is_refused_exhaustively() -> None:
     for size in range(1, 21):
         leaves = leaves_of(size)

@@ -59,6 +59,7 @@ def agree(size: int, indexes: range) -> None:
         assert InclusionProof.from_bytes(index, size, path).root(leaf) == top
 
 
+@pytest.mark.uncounted
 def test_every_size_up_to_600() -> None:
     for size in range(1, 601):
         # Every leaf of the sizes around a tile's width, a few of the others.

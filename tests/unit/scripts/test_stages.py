@@ -10,6 +10,7 @@ import pytest
 
 from scripts import stages
 from scripts.stages import Stage, run_all
+from tests import counting
 
 TOUCH = "import pathlib; pathlib.Path('{}').touch()"
 
@@ -57,6 +58,15 @@ def test_settings_of_a_running_ledger_do_not_reach_the_tests(
 ) -> None:
     monkeypatch.setenv("PERDURE_DATABASE_URL", "sqlite:////srv/real.db")
     look = "import os; raise SystemExit('PERDURE_DATABASE_URL' in os.environ)"
+
+    assert run_all([stage("look", look)], tmp_path) == 0
+
+
+def test_what_was_compiled_is_kept_for_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    look = "import sys; raise SystemExit(sys.dont_write_bytecode)"
 
     assert run_all([stage("look", look)], tmp_path) == 0
 
@@ -116,10 +126,34 @@ def test_what_measures_time_runs_when_nothing_else_does() -> None:
     assert "-n" in together
     assert "-n" in uncounted
     assert "-n" not in alone
-    assert "coverage" not in uncounted
+    assert "coverage" in together
+    assert "coverage" not in (*uncounted, *alone)
     # Every test has its place, and one.
     chosen = [command[-1] for command in (together, uncounted, alone)]
     for marks in itertools.product((False, True), repeat=2):
         names = dict(zip(("alone", "uncounted"), marks, strict=True))
         fitting = [words for words in chosen if eval(words, {}, names)]  # noqa: S307 - pytest's words, and Python's
         assert len(fitting) == 1, (names, fitting)
+
+
+def test_a_folder_says_whether_its_tests_are_counted(
+    request: pytest.FixtureRequest,
+) -> None:
+    tests = stages.ROOT / "tests"
+    for name in counting.COUNTED + counting.UNCOUNTED:
+        assert (tests / name).exists(), name
+
+    assert counting.is_counted(tests / "unit" / "core" / "test_merkle.py")
+    assert counting.is_counted(tests / "unit" / "verify" / "test_check.py")
+    assert not counting.is_counted(
+        tests / "unit" / "verify" / "page" / "test_tables.py"
+    )
+    assert not counting.is_counted(tests / "browser" / "test_use.py")
+    # And the mark is really set: this file is not counted.
+    assert request.node.get_closest_marker("uncounted") is not None
+
+
+def test_long_tests_come_first_in_each_workers_share() -> None:
+    assert counting.in_shares("ABC", "12345", 1) == list("ABC12345")
+    assert counting.in_shares("ABC", "12345", 2) == list("AC12B345")
+    assert counting.in_shares("A", "12", 3) == list("A12")

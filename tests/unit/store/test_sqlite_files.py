@@ -174,6 +174,7 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["anchor_worker"], ["ledger.cli", "serve"]], ids=["worker", "server"]

@@ -608,6 +608,7 @@ def test_a_profile_that_was_endorsed_for_another_issuer_is_not_this_ones() -> No
 TIMES = st.sampled_from([0, BEGAN, T - 1, T, T + 1, BEGAN + 10 * BLOCK])
 
 
+@pytest.mark.uncounted
 @settings(max_examples=150, deadline=None)
 @given(
     st.tuples(TIMES, TIMES, TIMES, st.integers(0, 2)),

@@ -138,6 +138,7 @@ def test_the_limit_counts_received_bytes_when_no_length_is_announced(
     assert answer.status_code == 413
 
 
+@pytest.mark.uncounted
 def test_a_roster_may_have_twenty_megabytes_and_not_more(world: World) -> None:
     client = world.client(world.riverside.key)
     header = b"achievement,name,email,awarded_on\n"
