@@ -106,6 +106,8 @@ NOT_OF_A_TENANT = {
     "chain_txs.mark_attempt_sent": "the worker",
     "chain_txs.newest_block": "the worker",
     "chain_txs.newest_settled": "the worker",
+    "chain_txs.sent_by_lost": "the worker",
+    "chain_txs.take_over": "the worker",
     "chains.all": "one chain for all",
     "chains.get": "one chain for all",
     "chains.home": "one chain for all",
