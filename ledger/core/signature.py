@@ -8,10 +8,10 @@ The signature in proof[0]: Data Integrity, cryptosuite eddsa-rdfc-2022, with a J
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
 
 from ledger.core import canonical
 from ledger.core.canonical import Json
@@ -89,15 +89,21 @@ def signing_input(
 
 def _canonical_options(config: dict[str, Json], contexts: Json) -> bytes:
     """Fill in the options that this module writes, and walk any others."""
-    texts = [str(config.get(name)) for name in _IN_OPTIONS]
-    if config == proof_options(*texts) and isinstance(contexts, list):
-        try:
-            form = form_of_options(*cast("list[str]", contexts))
-            if form is not None:
+    given = [config.get(name) for name in _IN_OPTIONS]
+    texts = [text for text in given if isinstance(text, str)]
+    if len(texts) == len(given) and config == proof_options(*texts):
+        form = _form_in(contexts)
+        if form is not None:
+            with suppress(Unanswered):
                 return form.fill(texts, quoted(texts))
-        except (TypeError, Unanswered):  # TypeError: objects among the contexts
-            pass
     return canonicalise({**config, "@context": contexts})
+
+
+def _form_in(contexts: Json) -> Form | None:
+    if not isinstance(contexts, list):
+        return None
+    urls = [url for url in contexts if isinstance(url, str)]
+    return form_of_options(*urls) if len(urls) == len(contexts) else None
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,13 @@ from ledger.core.keys import (
     encode_base64url,
 )
 from ledger.core.rdf import CONTEXTS, CREDENTIAL_CONTEXTS, STATUS_LIST_CONTEXTS
-from ledger.core.signature import check_signature, json_nonce, sign, signing_input
+from ledger.core.signature import (
+    check_signature,
+    json_nonce,
+    proof_options,
+    sign,
+    signing_input,
+)
 from ledger.errors import LedgerError, MalformedError, ProofError
 
 _PUBLISHED = Path(__file__).parents[2] / "vectors" / "published"
@@ -260,8 +266,12 @@ def test_sign_then_check() -> None:
         {"nonce": "bell \x07"},
         {"created": "yesterday\n"},
         {"created": 5},
+        {"created": 10**5000},
+        {"nonce": ["u0"]},
+        {"nonce": True},
         {"verificationMethod": "no IRI"},
         {"verificationMethod": "urn:a:b"},
+        {"verificationMethod": "urn:a\u2028b"},
         {"@context": list(CREDENTIAL_CONTEXTS[:1])},
     ],
 )
@@ -290,6 +300,31 @@ def test_whatever_the_options_their_text_is_the_one_of_pyld(
             return MalformedError
 
     assert text(by_pyld=False) == text(by_pyld=True)
+
+
+@pytest.mark.parametrize(
+    "contexts",
+    [
+        CREDENTIAL_CONTEXTS[0],
+        [],
+        [*CREDENTIAL_CONTEXTS, {"name": "urn:x:name"}],
+        [[CREDENTIAL_CONTEXTS[0]]],
+        [1, True],
+        [*reversed(CREDENTIAL_CONTEXTS)],
+    ],
+)
+def test_in_other_contexts_too(contexts: Json) -> None:
+    """Whether pyld reads or refuses them."""
+    document: dict[str, Json] = {**_document(), "@context": contexts}
+    config = proof_options("2026-11-25T08:44:00Z", _METHOD, "u0")
+
+    def outcome(*, by_pyld: bool) -> bytes | str:
+        try:
+            return signing_input(document, config, by_pyld=by_pyld).config
+        except MalformedError as error:
+            return str(error)
+
+    assert outcome(by_pyld=False) == outcome(by_pyld=True)
 
 
 def test_signing_is_deterministic() -> None:
