@@ -18,6 +18,7 @@ from enum import IntEnum
 
 from anchor_worker.confirm import Confirmer
 from anchor_worker.observer import SILENCE, Observer, RoundOutcome, Step
+from anchor_worker.outages import Outages
 from anchor_worker.policy import PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
@@ -88,6 +89,8 @@ class Steps:
     purse: Purse | None = None
     #: Follows what accounts that paid before have on their way.
     retired: Retired | None = None
+    #: Tells whoever asks the database that no node can be used.
+    outages: Outages | None = None
 
 
 class Worker:
@@ -182,12 +185,16 @@ class Worker:
         try:
             with self._timed(Step.CHOOSE):
                 node = self._pool.choose()
-        except ChainUnavailable:
+        except ChainUnavailable as error:
             # A standby may reach a node.
             self._release()
+            if self._steps.outages is not None:
+                self._steps.outages.note(str(error))
             raise
         finally:
             self._observer.looked(self._pool.states)
+        if self._steps.outages is not None:
+            self._steps.outages.end()
         try:
             return self._steps_with(node, sealed=sealed)
         except ChainUnavailable as error:

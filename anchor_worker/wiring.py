@@ -23,6 +23,7 @@ from anchor_worker.confirm import Confirmer
 from anchor_worker.deliver import Care, Deliverer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.observer import SILENCE, Observer
+from anchor_worker.outages import Outages
 from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
@@ -312,6 +313,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
                     lease_seconds=options.rhythm.lease,
                     clock=clock,
                 ),
+                Outages(database, chain.chain_id, clock=clock),
             ),
             sender=signer.address,
             owner=owner,

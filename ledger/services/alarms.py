@@ -13,7 +13,7 @@ from typing import Final
 
 from ledger.core.canonical import Json
 from ledger.store.event_records import EventBacklog
-from ledger.store.records import ChainTxState, Figures, Obstacle, SeenBalance
+from ledger.store.records import ChainTxState, Figures, Obstacle, Outage, SeenBalance
 
 #: Twenty minutes until finality are ordinary, an hour is not.
 LONGEST_PENDING: Final = timedelta(hours=1)
@@ -21,6 +21,9 @@ LONGEST_PENDING: Final = timedelta(hours=1)
 LONGEST_UNANCHORED: Final = timedelta(hours=1)
 #: A receiver may be away for maintenance.
 LONGEST_UNDELIVERED: Final = timedelta(hours=1)
+#: A worker looks at silent nodes at least so often: an outage that nobody saw since is of a worker
+#: that has ended.
+LAST_SEEN: Final = timedelta(minutes=10)
 #: So many days of coins are time enough to buy more.
 FEWEST_DAYS: Final = 7.0
 
@@ -40,6 +43,7 @@ class AlarmName(StrEnum):
     PENDING = "PerdureTransactionPending"
     FAILED = "PerdureTransactionFailed"
     NO_WORKER = "PerdureNoWorker"
+    CHAIN_AWAY = "PerdureChainAway"
     STANDSTILL = "PerdureStandstill"
     LOW_BALANCE = "PerdureLowBalance"
     EVENTS_LATE = "PerdureEventsLate"
@@ -102,7 +106,17 @@ def _alarms(figures: Figures, now: datetime) -> Iterator[Alarm]:
             "Look in the worker's log for lines of level critical."
             + (" What comes after may wait behind it." if blocked else ""),
         )
-    if has_work(figures) and not is_worked_on(figures):
+    outage = current_outage(figures, now)
+    if outage is not None:
+        yield Alarm(
+            AlarmName.CHAIN_AWAY,
+            f"The chain is away since {age(outage.since, now)}: no node of it can be used"
+            f" ({outage.words})",
+            "Issuing and the other chains go on, and what waits for this one follows by itself:"
+            " look at its nodes, in PERDURE_RPC_URLS or PERDURE_OTHER_CHAINS.",
+        )
+    # A worker that reaches no node gives its lease back, and is there all the same.
+    elif has_work(figures) and not is_worked_on(figures):
         yield Alarm(
             AlarmName.NO_WORKER,
             "No worker has the lease, and there is work",
@@ -135,6 +149,14 @@ def _alarms(figures: Figures, now: datetime) -> Iterator[Alarm]:
             "Look whether the worker runs, and whether the school's key is final:"
             " perdure doctor.",
         )
+
+
+def current_outage(figures: Figures, now: datetime) -> Outage | None:
+    """That no node of the chain can be used, if a worker has seen it lately."""
+    outage = figures.outage
+    if outage is None or _older(outage.seen_at, now, LAST_SEEN):
+        return None
+    return outage
 
 
 def longest_unanchored(figures: Figures) -> timedelta:

@@ -78,6 +78,13 @@ class ChainStatus:
                     for balance in current_balances(found)
                 ],
             },
+            "outage": None
+            if found.outage is None
+            else {
+                "since": found.outage.since.isoformat(),
+                "seenAt": found.outage.seen_at.isoformat(),
+                "problem": found.outage.words,
+            },
             "alarms": [alarm.to_json() for alarm in self.alarms],
         }
 

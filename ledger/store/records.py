@@ -418,6 +418,16 @@ class Standstill:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """That no node of a chain can be used: since when, why, and when a worker last saw it."""
+
+    chain_id: int
+    words: str
+    since: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SeenBalance:
     """A sender's balance in wei, when the worker last looked."""
 
@@ -544,6 +554,7 @@ class Figures:
     ``oldest_unanchored`` was issued then and is not final on this chain, whatever it waits
     for. ``failed_lately`` were asked for in the last days and refused by node or contract.
     ``anchored`` counts batches whose root is final there, and ``credentials`` in them.
+    ``outage`` is what a worker saw last, also if no worker has looked since.
     """
 
     work: WorkerReport
@@ -554,3 +565,4 @@ class Figures:
     credentials: int
     holders: Sequence[Holder]
     costs: CostReport
+    outage: Outage | None = None

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from ledger.store import costs, credentials, leases, policies, standstills
+from ledger.store import costs, credentials, leases, outages, policies, standstills
 from ledger.store.database import Transaction
 from ledger.store.records import (
     ChainTxKind,
@@ -126,6 +126,7 @@ def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:
         credentials=int(anchored["credentials"]),
         holders=leases.holders(tx, chain_id, now),
         costs=cost_report(tx, chain_id, now),
+        outage=outages.of(tx, chain_id),
     )
 
 

@@ -649,6 +649,20 @@ class StandstillRow(_Row, table=True):
     since: dt.datetime = Field(sa_type=UTCDateTime)
 
 
+class OutageRow(_Row, table=True):
+    """That no node of a chain can be used, as a worker saw it last."""
+
+    __tablename__ = "outage"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("seen_at >= since", name="seen_at"),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    words: str = Field(sa_type=Text)
+    since: dt.datetime = Field(sa_type=UTCDateTime)
+    seen_at: dt.datetime = Field(sa_type=UTCDateTime)
+
+
 class SenderBalanceRow(_Row, table=True):
     """A sender's balance as the worker saw it last, in whole 10^9 wei."""
 

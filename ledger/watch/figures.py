@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ledger.errors import StoreError
-from ledger.services.alarms import current_balances, longest_unanchored
+from ledger.services.alarms import current_balances, current_outage, longest_unanchored
 from ledger.services.events import event_backlog
 from ledger.store import chains, reports
 from ledger.store.database import Database
@@ -133,6 +133,13 @@ class _Families:
             )
         _money(gauge, figures, now)
         held = [each for each in figures.holders if each.left > timedelta(0)]
+        outage = current_outage(figures, now)
+        gauge(
+            "chain_away_seconds",
+            "Since when no node of the chain can be used; 0: one can, or no worker looks.",
+            # Just begun is not 0.
+            0.0 if outage is None else max(_seconds(outage.since, now), 1.0),
+        )
         gauge("workers_with_lease", "Senders whose lease a worker has.", len(held))
         for holder in held:
             gauge(

@@ -169,4 +169,7 @@ def test_the_command_and_the_rules_know_the_same_alarms_and_limits() -> None:
     assert pending.endswith(f"> {LONGEST_PENDING.total_seconds():.0f}")
     late = RULES[AlarmName.EVENTS_LATE]["expr"]
     assert late.endswith(f"> {LONGEST_UNDELIVERED.total_seconds():.0f}")
+    # Where a chain is away no worker has the lease: one alarm says why, not two that contradict.
+    away = "unless on (chain) max by (chain) (perdure_chain_away_seconds) > 0"
+    assert RULES[AlarmName.NO_WORKER]["expr"].endswith(away)
     assert RULES[AlarmName.LOW_BALANCE]["expr"].endswith(f"< {FEWEST_DAYS:.0f}")

@@ -98,6 +98,11 @@ class Desk:
         assert durable.proof.home.evidence is not None
         return durable.proof.home.evidence.block.number
 
+    def alarms(self) -> list[str]:
+        """What `perdure status` says that somebody has to look at."""
+        chains = self.perdure("status", "--json").json["chains"]
+        return [alarm["name"] for chain in chains for alarm in chain["alarms"]]
+
     def stated(self) -> set[int]:
         written = self.perdure("checkpoint-proofs")
         assert written.code == 0, written
@@ -186,11 +191,13 @@ def test_a_second_chain_outlives_the_home_chain(
             door.is_shut = True
             ben = desk.issue("ben")
             desk.until(lambda: desk.chains(ben) == [HOME])
+            desk.until(lambda: desk.alarms() == ["PerdureChainAway"])
             assert worker.poll() is None
 
             # It is back: the same file carries both now, and the checkpoints catch up.
             door.is_shut = False
             desk.until(lambda: desk.chains(ben) == [HOME, OTHER])
+            assert desk.alarms() == []
             desk.until(lambda: {desk.block(ada), desk.block(ben)} <= desk.stated())
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(30) == 0, desk.log.read_text()

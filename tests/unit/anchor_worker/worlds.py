@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from anchor_worker.confirm import Confirmer
 from anchor_worker.loop import Rhythm, Steps, Worker
 from anchor_worker.observer import SILENCE, Observer
+from anchor_worker.outages import Outages
 from anchor_worker.prove import Prover
 from anchor_worker.retired import Retired
 from anchor_worker.seal import BatchLimits, Sealer
@@ -254,6 +255,7 @@ class World:
         observe: Callable[[WorkerReport], None] = lambda _: None,
         observer: Observer = SILENCE,
         adopt_sender: bool = False,
+        outages: Outages | None = None,
     ) -> Worker:
         """A process as it is after its start: nothing in memory."""
         return Worker(
@@ -304,6 +306,7 @@ class World:
                     lease_seconds=60,
                     clock=self.clock,
                 ),
+                outages=outages,
             ),
             sender=self.signer.address,
             owner=owner,

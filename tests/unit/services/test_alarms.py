@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.services.alarms import (
+    LAST_SEEN,
     LONGEST_PENDING,
     LONGEST_UNDELIVERED,
     AlarmName,
@@ -22,6 +23,7 @@ from ledger.store.records import (
     Figures,
     Holder,
     Obstacle,
+    Outage,
     Policy,
     SeenBalance,
     Standstill,
@@ -62,6 +64,7 @@ BUSY = replace(
 )
 
 
+OUTAGE = Outage(1, "a.example: silent", NOW - timedelta(hours=3), NOW - LAST_SEEN)
 STANDSTILL = Standstill(1, HELD.sender, Obstacle.DAY_CEILING, "0.5 ETH a day", NOW)
 
 
@@ -87,9 +90,12 @@ def test_a_ledger_at_rest_and_one_at_work_are_well() -> None:
         (replace(BUSY, holders=[]), AlarmName.NO_WORKER),
         (with_costs(balances=[SeenBalance(HELD.sender, 7 * 10**15 - 1, NOW)]), AlarmName.LOW_BALANCE),
         (with_costs(standstills=[STANDSTILL]), AlarmName.STANDSTILL),
+        (replace(BUSY, holders=[], outage=OUTAGE), AlarmName.CHAIN_AWAY),
+        (replace(QUIET, outage=OUTAGE), AlarmName.CHAIN_AWAY),
+        (replace(BUSY, holders=[], outage=replace(OUTAGE, seen_at=OUTAGE.seen_at - SECOND)), AlarmName.NO_WORKER),
         (replace(BUSY, holders=[replace(HELD, left=timedelta(0))]), AlarmName.NO_WORKER),
     ],
-    ids=["unanchored", "pending", "failed", "no lease", "balance", "standstill", "expired lease"],
+    ids=["unanchored", "pending", "failed", "no lease", "balance", "standstill", "away", "away at rest", "away and ended", "expired lease"],
 )  # fmt: skip
 def test_each_alarm_stands_alone(figures: Figures, name: AlarmName) -> None:
     assert names(figures) == [name]

@@ -412,8 +412,11 @@ def test_migrations_make_exactly_the_tables(database_url: str) -> None:
         command.check(migrations(tx.connection))
 
 
+#: Back to before 0011.
+WITHOUT_OUTAGES = ("DROP TABLE outage",)
+
 #: Back to before 0010.
-WITHOUT_CHECKPOINTS = ("DROP TABLE batch_checkpoint",)
+WITHOUT_CHECKPOINTS = (*WITHOUT_OUTAGES, "DROP TABLE batch_checkpoint")
 
 #: Back to before 0009; that a place needs no path does no harm.
 WITHOUT_TREES = (*WITHOUT_CHECKPOINTS, "DROP TABLE tree_tile")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,7 @@ from ledger.store.tables import (
     IssuerRow,
     LeaseRow,
     OrganisationRow,
+    OutageRow,
     ParkedEventRow,
     PolicyRow,
     RecoveredBitRow,
@@ -212,6 +213,7 @@ LAWFUL: dict[type[SQLModel], Row] = {
         "words": "w",
         "since": NOW,
     },
+    OutageRow: {"chain_id": 1, "words": "w", "since": NOW, "seen_at": NOW},
     SenderBalanceRow: {
         "chain_id": 1,
         "sender": ADDRESS,
@@ -325,6 +327,7 @@ ANOTHER: dict[type[SQLModel], Row] = {
     ChainTxCostRow: {"chain_tx_id": THIRD_ID},
     PolicyRow: {"number": 2},
     StandstillRow: {"obstacle": "day_ceiling"},
+    OutageRow: {"chain_id": 2},
     SenderBalanceRow: {"chain_id": 2},
     LeaseRow: {"chain_id": 2},
     ChainRow: {"chain_id": 2, "home": False},
@@ -527,6 +530,8 @@ UNLAWFUL: list[tuple[str, type[SQLModel], Row]] = [
     ("pk_standstill", StandstillRow, {"obstacle": "no_funds"}),
     ("ck_standstill_obstacle", StandstillRow, {"obstacle": "fire"}),
     ("ck_standstill_sender_size", StandstillRow, {"sender": NO_ADDRESS}),
+    ("pk_outage", OutageRow, {"chain_id": 1}),
+    ("ck_outage_seen_at", OutageRow, {"since": NOW + timedelta(seconds=1)}),
     ("pk_sender_balance", SenderBalanceRow, {"chain_id": 1}),
     ("ck_sender_balance_sender_size", SenderBalanceRow, {"sender": NO_ADDRESS}),
     ("ck_sender_balance_balance", SenderBalanceRow, {"balance": -1}),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry
 
 from ledger.errors import StoreError
-from ledger.store import chains, costs, credentials, leases, standstills
+from ledger.store import chains, costs, credentials, leases, outages, standstills
 from ledger.store.database import Database, Transaction
-from ledger.store.records import Chain, Obstacle, Standstill
+from ledger.store.records import Chain, Obstacle, Outage, Standstill
 from ledger.watch.figures import LedgerFigures
 from tests.unit.store.samples import (
     CHAIN_ID,
@@ -48,6 +48,7 @@ def test_every_figure_is_read_when_somebody_asks(database: Database) -> None:
         no_funds = Standstill(CHAIN_ID, SENDER, Obstacle.NO_FUNDS, "empty", began)
         standstills.begin(tx, no_funds)
         leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=now)
+        outages.note(tx, Outage(CHAIN_ID, "silent", began, now))
 
     assert value("credentials_waiting") == 1
     assert value("oldest_unanchored_seconds") == 90
@@ -58,6 +59,7 @@ def test_every_figure_is_read_when_somebody_asks(database: Database) -> None:
     assert value("fees_spent_wei", window="day") == 0
     assert value("standstill_seconds", obstacle="no_funds") == 60
     assert value("standstill_seconds", obstacle="fee_ceiling") == 0
+    assert value("chain_away_seconds") == 60
     assert value("balance_wei", sender=SENDER) == 5 * 10**18
     assert value("balance_days", sender=SENDER) is None
     left = value("lease_seconds_left", sender=SENDER, host="host")
