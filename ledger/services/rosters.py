@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
+from ledger.core.canonical import FORBIDDEN
 from ledger.core.credential import Award, normalise_email
 from ledger.core.issuer import is_http_url
 from ledger.errors import MalformedError
@@ -234,6 +235,9 @@ def _check_characters(column: str, value: str) -> None:
         if unicodedata.category(character) in {"Cc", "Cs"} and character not in allowed:
             what = "a line break" if character in "\r\n" else "a control character"
             raise _Bad("control_character", f"the cell contains {what}")
+    if found := FORBIDDEN.search(value):
+        what = f"U+{ord(found[0]):04X}, which stands for no character"
+        raise _Bad("control_character", f"the cell contains {what}")
     start = value.lstrip()[:1]
     if start and start in _FORMULA:
         raise _Bad(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from ledger.core.canonical import encode
 from ledger.errors import MalformedError
 from ledger.services.rosters import (
     COLUMNS,
@@ -105,10 +106,25 @@ def test_clean_roster_has_no_problem() -> None:
         ("py-1,A,a@example.com,2026-01-01,,https://,", (2, "evidence_url", "url")),
         ("py-1,A,a@example.com,2026-01-01,,,@x", (2, "narrative", "formula")),
         ("py-1,A\x85B,a@example.com,2026-01-01,,,", (2, "name", "control_character")),
+        (
+            "py-1,A,a@example.com,2026-01-01,,,x\ufffe",
+            (2, "narrative", "control_character"),
+        ),
     ],
 )
 def test_bad_cells(row: str, expected: tuple[int, str, str]) -> None:
     assert expected == problem_of(row)
+
+
+@pytest.mark.parametrize(
+    "character", "\x07\t\x7f\x85\xa0é\u2028\ue000\ufdd0\ufeff\ufffe\uffff\U0001fffe"
+)
+def test_what_a_roster_lets_through_can_be_signed(character: str) -> None:
+    """Else one cell would stop all records of a file."""
+    cells = f'py-1,"A{character}B",a@example.com,2026-01-01,,,"n{character}"'
+
+    for row in read(HEADER + cells).rows:
+        assert encode([row.award.name, row.award.narrative])
 
 
 def test_spreadsheet_habits_are_read() -> None:
