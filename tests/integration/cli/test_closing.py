@@ -63,7 +63,7 @@ class Closer:
         return {item["code"] for item in self.dry_run().json["open"]}
 
     def work(self) -> None:
-        work(self.perdure, self.chain)
+        work(self.chain)
 
     def checkpoints(self) -> Path:
         """Blocks that somebody trusts, who has the archive's from the node as well."""

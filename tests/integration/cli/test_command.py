@@ -50,7 +50,7 @@ def test_the_main_job_in_commands(
     credential = issued.json["lines"][0]["credential"]
     early = school("credential", "get", credential, "--org", "riverside")
     assert "not yet final" in early.err
-    work(school, chain)
+    work(chain)
     listed = school("credential", "list", "--org", "riverside", "--json").json
     assert {entry["state"] for entry in listed} == {"anchored"}
 
@@ -107,7 +107,7 @@ def test_the_main_job_in_commands(
         "Wrong person.",
     )
     assert revoked.code == 0
-    work(school, chain)
+    work(chain)
     gone = school(*check, "--trust", str(tmp_path / "trust.json"))
     assert (gone.code, {report["verdict"] for report in gone.json["files"]}) == (
         1,
@@ -185,7 +185,7 @@ def test_a_lost_server_comes_back_and_goes_on(
         "issue", "--org", "riverside", "--achievement", "py-1", "--email", "a@example.com",
         "--name", "A", "--awarded-on", "2026-05-01", "--json",
     )  # fmt: skip
-    work(school, chain)
+    work(chain)
     (entry,) = school("credential", "list", "--org", "riverside", "--json").json
     assert (entry["id"], entry["state"]) == (issued.json["credential"], "anchored")
 

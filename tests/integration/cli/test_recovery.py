@@ -4,7 +4,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from ledger.chain.node import Node
 from ledger.store.database import Database
 from tests.anvil import Anvil
-from tests.integration.cli.commands import SAMPLES, Answer, Command
+from tests.integration.cli.commands import SAMPLES, Answer, Command, work
 from tests.integration.cli.test_closing import issue, withdraw
 from tests.invariants import Mined, check_invariants
 
@@ -50,19 +49,7 @@ class Drill:
     sender: str
 
     def work(self) -> None:
-        """Let the worker run until everything is at rest, as fast as it can."""
-        log = self.folder / "worker.log"
-        with log.open("w") as stderr:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "anchor_worker", "--once", "--poll", "0.05"],
-                stderr=stderr,
-            )
-        deadline = time.monotonic() + 60
-        while worker.poll() is None:
-            assert time.monotonic() < deadline, log.read_text()
-            self.chain.mine()
-            time.sleep(0.1)
-        assert worker.returncode == 0, log.read_text()
+        work(self.chain)
 
     def copy(self, source: str, target: str) -> None:
         """SQLite's backup API: what `sqlite3 ledger.db ".backup copy.db"` does."""
