@@ -24,7 +24,6 @@ from tests.integration.cli.commands import SAMPLES, Answer, Command, work
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(180),
 ]
 

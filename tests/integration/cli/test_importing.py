@@ -28,7 +28,6 @@ from tests.integration.cli.test_closing import EARNERS, Closer, issue, withdraw
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(180),
 ]
 

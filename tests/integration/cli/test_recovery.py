@@ -22,7 +22,6 @@ from tests.invariants import Mined, check_invariants
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(600),
 ]
 

@@ -20,7 +20,6 @@ from tests.integration.cli.test_several_chains import HOME, OTHER, Desk, network
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(180),
 ]
 

@@ -23,7 +23,6 @@ from tests.integration.cli.commands import Command
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
-    pytest.mark.uncounted,
     pytest.mark.timeout(180),
 ]
 
