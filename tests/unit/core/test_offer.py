@@ -191,6 +191,7 @@ def test_an_achievement_may_say_what_a_marker_or_a_label_says(text: str) -> None
     offered = practised(offer(description=text))
     one = particulars(award={**FULL, "narrative": "urn:blank0:0003"})
 
+    assert list(map(type, offered._shapes.values())) == [offers._Shape]
     assert offered.sign(one, KEY) == alone(offered, one)
 
 
