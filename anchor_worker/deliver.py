@@ -37,6 +37,7 @@ _AT_ONCE = 200
 _PRUNED_AT_ONCE = 1_000
 _FORGET_AFTER = timedelta(minutes=1)
 _COMMIT_AFTER = timedelta(seconds=1)
+_SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 _log = logging.getLogger("anchor_worker.deliver")
 
@@ -239,7 +240,10 @@ class Deliverer:
             return deliveries.count_parked(tx) >= MAX_PARKED
 
     def _wait(self, answer: Answer) -> None:
-        pause = _pause(self._failures, 1.0)
+        pause = _pause(self._failures, _SHORTEST_PAUSE)
+        if answer.after is not None:
+            # As it asks: no sooner, and not for as long as a faulty or hostile one may say.
+            pause = min(max(answer.after, _SHORTEST_PAUSE), _LONGEST_PAUSE)
         self._failures += 1
         self._not_before = self._clock() + timedelta(seconds=pause)
         self._say(logging.WARNING, f"the receiver takes no events: {answer.detail}")

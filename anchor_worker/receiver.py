@@ -11,9 +11,11 @@ import enum
 import hashlib
 import hmac
 import http.client
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -32,6 +34,9 @@ _NOT_THE_EVENT: Final = frozenset(
     {401, 402, 403, 404, 405, 407, 408, 410, 421, 423, 425, 426, 429, 451}
 )
 _FOR_NOW: Final = frozenset({502, 503, 504})
+#: With these `Retry-After` says when to come again.
+_WITH_A_PACE: Final = frozenset({429, 503})
+_SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Outcome(enum.Enum):
@@ -47,11 +52,15 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outcome, the HTTP status if there was one, and words for the log."""
+    """An outcome, the HTTP status if there was one, and words for the log.
+
+    `after` is how many seconds the receiver wants to be left alone, None if it does not say.
+    """
 
     outcome: Outcome
     status: int | None
     detail: str
+    after: float | None = None
 
 
 class Receiver(Protocol):
@@ -103,7 +112,10 @@ class HttpReceiver:
             reply = self._http.post(body, self._headers(key, body))
         except (http.client.HTTPException, OSError, ValueError) as error:
             return self._away(error)
-        return _meaning(reply.status)
+        answer = _meaning(reply.status)
+        if reply.status not in _WITH_A_PACE:
+            return answer
+        return replace(answer, after=seconds_after(reply.retry_after, self._clock()))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -134,6 +146,21 @@ def signature(secret: bytes, key: str, seconds: int, body: bytes) -> str:
     signed = f"{key}.{seconds}.".encode() + body
     digest = hmac.new(secret, signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def seconds_after(text: str | None, now: datetime) -> float | None:
+    """How long a `Retry-After` asks to wait: seconds, or until an HTTP date; None if it is neither."""
+    text = (text or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if until.tzinfo is None:  # asctime's form, which is in UTC too
+        until = until.replace(tzinfo=UTC)
+    seconds = (until - now).total_seconds()
+    return seconds if seconds >= 0 else None
 
 
 def _meaning(status: int) -> Answer:

@@ -3,8 +3,9 @@
     python -m tests.receiving_server FOLDER
 
 FOLDER/address is where it listens, FOLDER/log has one JSON line for each request that arrived
-whole, FOLDER/manner says how it answers: a number is a status for everything, "refuse SUBJECT" and
-"break SUBJECT" are 422 and 500 for one subject and 200 for the others, and see `_MANNERS`.
+whole, FOLDER/manner says how it answers: a number is a status for everything, what follows it is its
+`Retry-After`, "refuse SUBJECT" and "break SUBJECT" are 422 and 500 for one subject and 200 for the
+others, and see `_MANNERS`.
 """
 
 import json
@@ -52,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", "/elsewhere")
+        if told.isdecimal() and subject:
+            self.send_header("Retry-After", subject)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

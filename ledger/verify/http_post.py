@@ -26,11 +26,15 @@ class HttpTarget:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, and the first bytes of the body; ``is_whole`` if those are all."""
+    """A status, and the first bytes of the body; ``is_whole`` if those are all.
+
+    ``retry_after`` is that header as it came, None without one.
+    """
 
     status: int
     body: bytes = field(repr=False)
     is_whole: bool
+    retry_after: str | None = None
 
 
 class HttpPost:
@@ -107,7 +111,12 @@ class HttpPost:
         is_whole = len(read) <= self._most
         if response.will_close or not is_whole:
             self.close()
-        return Reply(response.status, read[: self._most], is_whole)
+        return Reply(
+            response.status,
+            read[: self._most],
+            is_whole,
+            response.getheader("Retry-After"),
+        )
 
     def _connect(self) -> http.client.HTTPConnection:
         target = self._target

@@ -189,6 +189,43 @@ def test_a_receiver_that_is_away_for_long_gets_everything_when_it_is_back(
     assert said == ["the receiver takes no events: HTTP 503"]
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [
+        ("0", 1, 1),
+        ("7", 7, 7),
+        ("299", 299, 299),
+        ("86400", 300, 300),
+        ("Fri, 01 Jan 2049 00:00:00 GMT", 300, 300),
+        ("nonsense", 1, 2),
+    ],
+)
+def test_it_comes_again_when_the_receiver_says_and_after_five_minutes_at_the_latest(
+    world: World,
+    server: ReceivingServer,
+    receiver: HttpReceiver,
+    retry_after: str,
+    least: int,
+    most: int,
+) -> None:
+    world.issue(1)
+    server.behave(f"429 {retry_after}")
+    looking = deliverer(world, receiver)
+    looking.step()
+    assert len(server.log()) == 1
+    server.behave("200")
+
+    waited = 0
+    while not server.taken():
+        world.clock.sleep(1)
+        waited += 1
+        looking.step()
+        assert waited <= 300
+
+    assert least <= waited <= most
+    assert backlog(world) == EventBacklog(0, None, 0)
+
+
 def test_it_does_not_ask_more_often_the_longer_nobody_answers(world: World) -> None:
     world.issue(1)
     asked = Memory(answers=[Outcome.AWAY] * 1_000)

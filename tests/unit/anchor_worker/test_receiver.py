@@ -103,6 +103,56 @@ def test_what_a_status_means(
     assert (answer.outcome, answer.status) == (outcome, status)
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        (" 120 ", 120),
+        ("999999999", 999_999_999),
+        ("Sat, 28 Nov 2026 12:00:30 GMT", 30),
+        ("Saturday, 28-Nov-26 12:00:30 GMT", 30),
+        ("Sat Nov 28 12:00:30 2026", 30),
+        ("Sat, 28 Nov 2026 13:00:30 +0100", 30),
+        ("Sat, 28 Nov 2026 11:59:59 GMT", None),
+        ("Sat, 99 Nov 2026 12:00:30 GMT", None),
+        ("Sat, 28 Nov 99999999999 12:00:30 GMT", None),
+        ("-7", None),
+        ("7.5", None),
+        ("9999999999", None),
+        ("9" * 5_000, None),
+        ("\xb2", None),
+        ("soon", None),
+        ("", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_when_to_come_again_is_told_in_seconds_or_as_a_date(
+    server: ReceivingServer,
+    status: int,
+    retry_after: str,
+    seconds: float | None,
+    ask: Ask,
+) -> None:
+    server.behave(f"{status} {retry_after}")
+
+    answer = ask().post(KEY, BODY)
+
+    assert (answer.outcome, answer.after) == (Outcome.AWAY, seconds)
+
+
+@pytest.mark.parametrize("status", [200, 301, 422, 500, 502])
+def test_other_answers_say_nothing_of_when_to_come_again(
+    server: ReceivingServer, status: int, ask: Ask
+) -> None:
+    server.behave(f"{status} 7")
+
+    answer = ask().post(KEY, BODY)
+
+    assert (answer.status, answer.after) == (status, None)
+
+
 def test_no_redirect_is_followed(server: ReceivingServer, ask: Ask) -> None:
     server.behave("307")
     before = len(server.log())
