@@ -24,6 +24,7 @@ from ledger.errors import (
     ProofError,
     SettingError,
 )
+from ledger.services.event_check import check_events
 from ledger.services.policies import ceilings_at
 from ledger.services.sender_use import look_at_sender
 from ledger.store import (
@@ -135,6 +136,7 @@ def examine(
         except ChainUnavailable as error:
             diagnosis.silent.append(f"eip155:{chain.chain_id}: {error}")
         diagnosis.finalized = finalized  # told of the home chain
+    check_events(database, diagnosis.add)
     return diagnosis
 
 

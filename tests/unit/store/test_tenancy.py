@@ -143,6 +143,18 @@ NOT_OF_A_TENANT = {
     "deliveries.postpone": "the worker",
     "deliveries.retry": "the operator",
     "deliveries.unpark": "the worker",
+    **dict.fromkeys(
+        (
+            "event_audit.anchors",
+            "event_audit.asked_on",
+            "event_audit.bounds",
+            "event_audit.issued",
+            "event_audit.log",
+            "event_audit.unlike",
+            "event_audit.withdrawals",
+        ),
+        "the doctor, for the operator: ids and counts",
+    ),
     "events.mined": "the worker",
     "events.sealed": "the worker",
     "events.settled": "the worker",
