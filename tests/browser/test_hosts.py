@@ -53,6 +53,7 @@ def ledger(
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen()  # who comes before the server is ready waits for it
     thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{socket.getsockname()[1]}/verifier.html"
