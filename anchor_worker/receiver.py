@@ -155,7 +155,7 @@ def seconds_after(text: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         until = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:  # asctime's form, which is in UTC too
         until = until.replace(tzinfo=UTC)

@@ -144,7 +144,7 @@ class _Shape:
             key,
             controller=self.issuer_id,
             created=created,
-            contexts=CREDENTIAL_CONTEXTS,
+            contexts=list(CREDENTIAL_CONTEXTS),
             text=filled.text,
         )
         data = self.signed.fill([*filled.written, *map(str.encode, _free(proof))])

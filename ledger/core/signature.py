@@ -7,7 +7,7 @@ The signature in proof[0]: Data Integrity, cryptosuite eddsa-rdfc-2022, with a J
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -175,15 +175,16 @@ def make_proof(
         raise MalformedError("proof: the document carries one already")
     if key_of_method(verification_method) != key.public:
         raise MalformedError("verificationMethod: does not name the signing key")
-    unsigned = SignatureProof(
-        created=canonical.parse_time(canonical.encode_time(created)),
+    if "@context" not in document:
+        raise MalformedError("@context: missing")
+    return sign_statements(
+        canonicalise(document),
+        key,
         controller=verification_method.partition("#")[0],
-        key=key.public,
-        nonce=None if text is None else _nonce_of(text),
-        signature=b"",
+        created=created,
+        contexts=document["@context"],
+        text=text,
     )
-    signed = signing_input(document, unsigned.config)
-    return replace(unsigned, signature=key.sign(signed.data))
 
 
 def sign_statements(
@@ -192,22 +193,23 @@ def sign_statements(
     *,
     controller: str,
     created: datetime,
-    contexts: Sequence[str],
-    text: bytes,
+    contexts: Json,
+    text: bytes | None,
 ) -> "SignatureProof":
     """
-    Sign a document that was canonicalised already, as `make_proof` does. Raises MalformedError.
+    Sign a document that was checked and canonicalised already. Raises MalformedError.
 
-    `statements`: its canonical N-Quads; `contexts`: its own; `text`: its RFC 8785 text.
+    `statements`: its canonical N-Quads; `contexts`: its own; `text`: its RFC 8785 text, as for
+    `make_proof`.
     """
     unsigned = SignatureProof(
         created=canonical.parse_time(canonical.encode_time(created)),
         controller=controller,
         key=key.public,
-        nonce=_nonce_of(text),
+        nonce=None if text is None else _nonce_of(text),
         signature=b"",
     )
-    options = _canonical_options(unsigned.config, list(contexts))
+    options = _canonical_options(unsigned.config, contexts)
     signed = SigningInput(options, statements)
     return replace(unsigned, signature=key.sign(signed.data))
 

@@ -34,17 +34,31 @@ class Answer:
 Command = Callable[..., Answer]
 
 
+#: The chain that a ledger begins with, and the second one.
+HOME, OTHER = 31337, 10
+
+
 def networks_of(chain: Anvil, **changed: Any) -> bytes:
+    return encode_networks([network_of(chain, **changed)])
+
+
+def account(folder: Path) -> str:
+    """The address of the account that pays, from its keystore."""
+    found = str(json.loads((folder / "sender.json").read_text())["address"])
+    return "0x" + found.removeprefix("0x").lower()
+
+
+def network_of(chain: Anvil, **changed: Any) -> Network:
     genesis = chain.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
     facts: dict[str, Any] = {
         "name": "Test",
-        "chain_id": 31337,
+        "chain_id": HOME,
         "genesis_hash": bytes.fromhex(genesis[2:]),
         "anchor_registry": ANCHOR_REGISTRY,
         "issuer_registry": ISSUER_REGISTRY,
         "test": True,
     }
-    return encode_networks([Network(**{**facts, **changed})])
+    return Network(**{**facts, **changed})
 
 
 def register(perdure: Command, tmp_path: Path) -> Answer:

@@ -2,18 +2,22 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ledger.cli import main
+from ledger.verify.networks import encode_networks
 from tests.anvil import Anvil
 from tests.integration.cli.commands import (
+    OTHER,
     PASSPHRASE,
     SAMPLES,
     Answer,
     Command,
+    account,
+    network_of,
     networks_of,
     register,
 )
@@ -83,3 +87,23 @@ def school(ledger: Command, tmp_path: Path) -> Command:
     )
     assert added.code == 0
     return ledger
+
+
+@pytest.fixture
+def second(
+    school: Command,
+    chain: Anvil,
+    start_anvil: Callable[..., Anvil],
+    tmp_path: Path,
+) -> Anvil:
+    """Another chain, which the school's networks file knows too."""
+    anvil = start_anvil(chain_id=OTHER)
+    anvil.deploy()
+    for each in (chain, anvil):
+        each.fund(account(tmp_path))
+    both = [
+        network_of(chain, name="Home"),
+        network_of(anvil, name="Second", chain_id=OTHER),
+    ]
+    (tmp_path / "networks.json").write_bytes(encode_networks(both))
+    return anvil

@@ -19,7 +19,7 @@ from ledger.core.durable import DurableCredential
 from ledger.core.issuer import IssuerReference
 from ledger.core.registries import ISSUER_REGISTRY
 from tests.anvil import DEV_ADDRESS, Anvil
-from tests.integration.cli.commands import SAMPLES, Answer, Command, work
+from tests.integration.cli.commands import SAMPLES, Answer, Command, account, work
 
 pytestmark = [
     pytest.mark.anvil,
@@ -94,8 +94,7 @@ class Closer:
 
 @pytest.fixture
 def closer(school: Command, chain: Anvil, tmp_path: Path) -> Closer:
-    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
-    chain.fund("0x" + sender.removeprefix("0x"))
+    chain.fund(account(tmp_path))
     credentials = [
         issue(school, name, f"canary{n}@example.com") for n, name in enumerate(EARNERS)
     ]

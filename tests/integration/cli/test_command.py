@@ -14,6 +14,7 @@ from tests.integration.cli.commands import (
     SAMPLES,
     Answer,
     Command,
+    account,
     networks_of,
     register,
     work,
@@ -25,8 +26,7 @@ pytestmark = [pytest.mark.anvil, pytest.mark.slow]
 def test_the_main_job_in_commands(
     school: Command, chain: Anvil, tmp_path: Path
 ) -> None:
-    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
-    chain.fund("0x" + sender.removeprefix("0x"))
+    chain.fund(account(tmp_path))
 
     issued = school(
         "roster",
@@ -171,12 +171,7 @@ def test_a_lost_server_comes_back_and_goes_on(
     )  # fmt: skip
     assert [(r["issuer"], r["keysAdded"]) for r in restored.json] == [(before, 3)]
 
-    chain.fund(
-        "0x"
-        + json.loads((tmp_path / "sender.json").read_text())["address"].removeprefix(
-            "0x"
-        )
-    )
+    chain.fund(account(tmp_path))
     added = school(
         "achievement", "add", str(SAMPLES / "achievements.json"), "--org", "riverside"
     )

@@ -22,7 +22,7 @@ from ledger.store.database import Database
 from ledger.web.app import create_app
 from ledger.web.edges import LedgerEdges, rpc_readers
 from tests.anvil import Anvil
-from tests.integration.cli.commands import Answer, Command
+from tests.integration.cli.commands import Answer, Command, account
 from tests.integration.cli.test_closing import EARNERS, Closer, issue, withdraw
 
 pytestmark = [
@@ -76,8 +76,7 @@ def heir(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Heir:
     """The school has closed; everything of its ledger but the archive is deleted."""
-    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
-    chain.fund("0x" + sender.removeprefix("0x"))
+    chain.fund(account(tmp_path))
     credentials = [
         issue(school, name, f"canary{n}@example.com") for n, name in enumerate(EARNERS)
     ]

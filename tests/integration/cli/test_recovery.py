@@ -15,7 +15,7 @@ import pytest
 from ledger.chain.node import Node
 from ledger.store.database import Database
 from tests.anvil import Anvil
-from tests.integration.cli.commands import SAMPLES, Answer, Command, work
+from tests.integration.cli.commands import SAMPLES, Answer, Command, account, work
 from tests.integration.cli.test_closing import issue, withdraw
 from tests.invariants import Mined, check_invariants
 
@@ -117,8 +117,7 @@ class Drill:
 
 @pytest.fixture
 def drill(school: Command, chain: Anvil, tmp_path: Path) -> Drill:
-    keystore = json.loads((tmp_path / "sender.json").read_text())
-    sender = "0x" + keystore["address"].removeprefix("0x").lower()
+    sender = account(tmp_path)
     chain.fund(sender)
     assert school("org", "create", "hillside", "--name", "Hillside").code == 0
     registered = school(

@@ -1,6 +1,5 @@
 """The restore drill of docs/operating.md with a ledger on two chains, as an operator types it."""
 
-import json
 import operator
 import signal
 from collections.abc import Callable, Iterator
@@ -9,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.verify.networks import encode_networks
 from tests.anvil import Anvil
 from tests.gate import Gate, gate
-from tests.integration.cli.commands import Command
+from tests.integration.cli.commands import HOME, OTHER, Command, account
 from tests.integration.cli.test_closing import withdraw
 from tests.integration.cli.test_recovery import Drill, module
-from tests.integration.cli.test_several_chains import HOME, OTHER, Desk, network
+from tests.integration.cli.test_several_chains import Desk
 
 pytestmark = [
     pytest.mark.anvil,
@@ -50,23 +48,12 @@ def rests(desk: Desk) -> bool:
 def test_the_restore_drill_on_two_chains(
     school: Command,
     chain: Anvil,
-    start_anvil: Callable[..., Anvil],
+    second: Anvil,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    second = start_anvil(chain_id=OTHER)
-    second.deploy()
-    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
-    sender = "0x" + sender.removeprefix("0x").lower()
-    for anvil in (chain, second):
-        anvil.fund(sender)
-    (tmp_path / "networks.json").write_bytes(
-        encode_networks(
-            [network(chain, "Home", HOME), network(second, "Second", OTHER)]
-        )
-    )
     desk = Desk(school, tmp_path, chain, second)
-    drill = Drill(school, chain, tmp_path, sender)
+    drill = Drill(school, chain, tmp_path, account(tmp_path))
 
     def count(anvil: Anvil) -> int:
         return len(drill.mined(anvil))

@@ -1,6 +1,5 @@
 """A ledger on two chains, from the first batch to the death of its home chain."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,19 +13,15 @@ import pytest
 
 from ledger.core.checkpoint import parse_checkpoint_proofs
 from ledger.core.durable import DurableCredential, parse_credential_file
-from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
-from ledger.verify.networks import Network, encode_networks
 from tests.anvil import Anvil
 from tests.gate import gate
-from tests.integration.cli.commands import Command
+from tests.integration.cli.commands import HOME, OTHER, Command
 
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.slow,
     pytest.mark.timeout(180),
 ]
-
-HOME, OTHER = 31337, 10
 
 
 @pytest.fixture
@@ -35,18 +30,6 @@ def chain(start_anvil: Callable[..., Anvil]) -> Anvil:
     anvil = start_anvil()
     anvil.deploy()
     return anvil
-
-
-def network(anvil: Anvil, name: str, chain_id: int) -> Network:
-    genesis = anvil.rpc("eth_getBlockByNumber", "0x0", False)["hash"]
-    return Network(
-        name=name,
-        chain_id=chain_id,
-        genesis_hash=bytes.fromhex(genesis[2:]),
-        anchor_registry=ANCHOR_REGISTRY,
-        issuer_registry=ISSUER_REGISTRY,
-        test=True,
-    )
 
 
 class Desk:
@@ -164,21 +147,11 @@ def check_without_home(
 def test_a_second_chain_outlives_the_home_chain(
     school: Command,
     chain: Anvil,
-    start_anvil: Callable[..., Anvil],
+    second: Anvil,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    second = start_anvil(chain_id=OTHER)
-    second.deploy()
-    sender = json.loads((tmp_path / "sender.json").read_text())["address"]
-    for anvil in (chain, second):
-        anvil.fund("0x" + sender.removeprefix("0x"))
     networks = tmp_path / "networks.json"
-    networks.write_bytes(
-        encode_networks(
-            [network(chain, "Home", HOME), network(second, "Second", OTHER)]
-        )
-    )
     desk = Desk(school, tmp_path, chain, second)
     with gate(second.url) as door:
         monkeypatch.setenv("PERDURE_OTHER_CHAINS", f"eip155:{OTHER}={door.url}")
