@@ -3,7 +3,7 @@ From settings and options to one loop for each chain.
 
 At start a chain whose nodes do not answer holds up nobody: its loop begins all the same, and
 checks them when they answer. A node that answers and is of another chain, or has other code
-where the registries belong, stops the start.
+where the registries belong, stops the start, if it says so again and again.
 """
 
 import logging
@@ -34,7 +34,7 @@ from anchor_worker.spread import Spreader
 from anchor_worker.submit import Submitter
 from ledger.chain import acts
 from ledger.chain.node import ChainNode, Node, check_chain
-from ledger.chain.pool import NodePool
+from ledger.chain.pool import NodePool, certainly
 from ledger.chain.remote_signer import RemoteSigner
 from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
 from ledger.config import NETWORKS, OTHER_CHAINS, RPC_URLS, Settings, Variable, blaming
@@ -137,7 +137,7 @@ def _home(settings: Settings, database: Database, nodes: Sequence[ChainNode]) ->
     last = ChainUnavailable("no node is configured")
     for node in nodes:
         try:
-            return _chain_of(settings.network(node.chain_id()))
+            return _chain_of(certainly(partial(_network_of, settings, node)))
         except ChainUnavailable as error:
             last = error
     with database.read() as tx:
@@ -145,6 +145,10 @@ def _home(settings: Settings, database: Database, nodes: Sequence[ChainNode]) ->
     if known is None:
         raise last
     return _chain_of(settings.network(known.chain_id))
+
+
+def _network_of(settings: Settings, node: ChainNode) -> Network:
+    return settings.network(node.chain_id())
 
 
 def _chain_of(network: Network) -> Chain:
@@ -164,7 +168,7 @@ def _look(plan: ChainPlan) -> ChainPlan:
     last: ChainUnavailable | None = None
     for node in plan.nodes:
         try:
-            plan.check(node)
+            certainly(partial(plan.check, node))
         except ChainUnavailable as error:
             _log.warning(
                 "a node does not answer: %s", error, extra={"chain": plan.name}
@@ -200,12 +204,15 @@ def refuse_used_accounts(
     for loop in loops:
         if loop.plan.silent is None:
             with suppress(ChainUnavailable):
-                refuse_used_account(
-                    database,
-                    loop.plan.nodes[0],
-                    loop.plan.chain,
-                    sender=loop.sender,
-                    setting=setting.name,
+                certainly(
+                    partial(
+                        refuse_used_account,
+                        database,
+                        loop.plan.nodes[0],
+                        loop.plan.chain,
+                        sender=loop.sender,
+                        setting=setting.name,
+                    )
                 )
 
 

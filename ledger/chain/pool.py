@@ -7,21 +7,42 @@ of them call final; where two differ nobody knows which is right, and nothing is
 """
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from ledger.chain.node import ChainNode, check_identity
 from ledger.errors import ChainUnavailable, SettingError
 
 #: A node that is so many blocks behind the best is not chosen.
 MAX_LAG = 5
-#: So often in a row every node has to say that it is of another chain: one garbled answer is none.
+#: So often in a row a node has to say that it is of another chain: one garbled answer is none.
 CERTAIN = 3
 
+# Before a node is asked again about what a start depends on.
+_MOMENT = 0.2
 _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(seconds=60)
+
+
+_Answer = TypeVar("_Answer")
+
+
+def certainly(ask: Callable[[], _Answer]) -> _Answer:
+    """
+    Ask what a start depends on, and again before it is refused.
+
+    Raises what `ask` raises, SettingError only if it did so `CERTAIN` times in a row.
+    """
+    for _ in range(CERTAIN - 1):
+        with suppress(SettingError):
+            return ask()
+        time.sleep(_MOMENT)
+    return ask()
 
 
 class Health(StrEnum):

@@ -19,7 +19,7 @@ from ledger.store.records import ChainTxState
 from ledger.store.tables import AttemptRow
 from tests.acceptance.test_worker import SENDER, Ledger, end
 from tests.anvil import Anvil
-from tests.fault_proxy import SEND, FaultProxy
+from tests.fault_proxy import SEND, Fault, FaultProxy
 
 pytestmark = [
     pytest.mark.anvil,
@@ -99,6 +99,22 @@ def test_a_worker_that_slept_through_its_lease_sends_nothing_new(
     assert sleeper.wait(20) == 0
     assert proxy.unstored == []
     scene.check(anchors=2)
+
+
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_getCode"])
+def test_an_answer_that_is_garbled_at_the_start_stops_no_worker(
+    scene: Ledger, stack: ExitStack, method: str
+) -> None:
+    """A service manager does not start again what ended with 78."""
+    proxy = proxy_of(scene, stack)
+    proxy.plan.once = [(method, Fault.WRONG)]
+    scene.issue(3)
+
+    worker = scene.start("--once", "--batch-age", "0", PERDURE_RPC_URLS=proxy.url)
+
+    assert scene.finish(worker) == [0]
+    assert proxy.struck[Fault.WRONG] == 1
+    scene.check(anchors=1)
 
 
 def test_workers_whose_clocks_are_two_hours_off_anchor_once(

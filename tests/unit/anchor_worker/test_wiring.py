@@ -1,10 +1,23 @@
+import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from anchor_worker.wiring import accreditors_in, read_trust_list
+from anchor_worker.loop import Worker
+from anchor_worker.wiring import (
+    ChainPlan,
+    Loop,
+    accreditors_in,
+    read_trust_list,
+    refuse_used_accounts,
+)
+from ledger.chain.memory import MemoryChain
+from ledger.chain.node import BlockTag, ChainNode
+from ledger.config import SENDER_KEYSTORE
 from ledger.core.issuer import IssuerReference
 from ledger.errors import SettingError
+from ledger.store.database import Database
 from ledger.store.records import Chain
 from ledger.verify.trust import Trusted, TrustList, encode_trust_list
 
@@ -39,3 +52,29 @@ def test_a_trust_list_that_is_none_stops_the_start(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(SettingError, match=r"--trust .*missing"):
         accreditors_in(read_trust_list(path), CHAIN)
+
+
+class Garbling(MemoryChain):
+    """A node whose first counts of transactions are nonsense."""
+
+    def __init__(self, garbled: int) -> None:
+        super().__init__()
+        self._garbled = garbled
+
+    def nonce(self, address: str, tag: BlockTag) -> int:
+        self._garbled -= 1
+        return 10**30 if self._garbled >= 0 else super().nonce(address, tag)
+
+
+def refuse(database: Database, node: ChainNode) -> None:
+    worker = cast("Worker", None)  # not asked for
+    loop = Loop(ChainPlan(CHAIN, [node]), worker, "0x" + "ee" * 20, threading.Event())
+    refuse_used_accounts(database, [loop], SENDER_KEYSTORE)
+
+
+def test_one_garbled_count_is_no_foreign_use_of_the_account(
+    sqlite_database: Database,
+) -> None:
+    refuse(sqlite_database, Garbling(1))
+    with pytest.raises(SettingError, match="none of them from this database"):
+        refuse(sqlite_database, Garbling(100))

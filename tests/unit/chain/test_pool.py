@@ -7,7 +7,7 @@ import pytest
 
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import Block, BlockTag, ChainNode
-from ledger.chain.pool import CERTAIN, MAX_LAG, Health, NodePool
+from ledger.chain.pool import CERTAIN, MAX_LAG, Health, NodePool, certainly
 from ledger.errors import ChainUnavailable, SettingError
 from tests.unit.anchor_worker.worlds import Clock
 
@@ -239,3 +239,41 @@ def test_a_node_is_checked_once_before_it_is_first_chosen(chain: MemoryChain) ->
             made.choose()
     with pytest.raises(SettingError, match="another registry"):
         made.choose()
+
+
+@pytest.mark.parametrize("garbled", range(CERTAIN))
+def test_a_start_is_not_refused_for_a_garbled_answer(garbled: int) -> None:
+    answers = iter([*["garbled"] * garbled, "ours"])
+
+    def ask() -> str:
+        answer = next(answers)
+        if answer == "garbled":
+            raise SettingError("another chain")
+        return answer
+
+    assert certainly(ask) == "ours"
+
+
+def test_what_is_said_again_and_again_refuses_a_start() -> None:
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        raise SettingError(f"another chain, {asked}")
+
+    with pytest.raises(SettingError, match=f"another chain, {CERTAIN}"):
+        certainly(ask)
+
+
+def test_a_node_that_is_silent_is_not_asked_again() -> None:
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        raise ChainUnavailable("no answer")
+
+    with pytest.raises(ChainUnavailable):
+        certainly(ask)
+    assert asked == 1
