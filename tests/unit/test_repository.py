@@ -34,7 +34,10 @@ def our_files(root: Path = ROOT) -> Iterator[Path]:
             for name in folders
             if name not in NOT_OURS and (name == ".ci" or not name.startswith("."))
         ]
-        yield from (Path(folder, name) for name in names)
+        # Left by a run that counts lines, with the paths of this machine in them.
+        yield from (
+            Path(folder, name) for name in names if not name.startswith(".coverage")
+        )
 
 
 FILES = sorted(our_files())
@@ -171,6 +174,18 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     }
 
     assert offences == {}
+
+
+def test_what_a_run_leaves_behind_is_not_searched(tmp_path: Path) -> None:
+    for name in ("README.md", ".gitignore", ".coverage", ".coverage.host.pid1.X"):
+        (tmp_path / name).write_text("")
+    for name in (".venv", "build", ".ci"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run").write_text("")
+
+    assert {str(path.relative_to(tmp_path)) for path in our_files(tmp_path)} == {
+        *("README.md", ".gitignore", ".ci/run")
+    }
 
 
 def test_a_machine_path_or_a_registry_is_noticed() -> None:
