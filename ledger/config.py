@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from ledger.core.anchor import MAX_ANCHORS
 from ledger.errors import Conflict, MalformedError, SettingError
 from ledger.keystore.master import MasterKey
 from ledger.keystore.secret_file import read_secret_file
-from ledger.keystore.sender import SenderKey, open_sender
 from ledger.verify.networks import (
     BUILT_IN,
     MAX_BYTES,
@@ -26,6 +25,9 @@ from ledger.verify.networks import (
     find_network,
     parse_networks,
 )
+
+if TYPE_CHECKING:
+    from ledger.keystore.sender import SenderKey
 
 #: A part of an address's path of this length or more is taken for an access key.
 _KEY = 16
@@ -290,8 +292,11 @@ class Settings:
         """Open the master key. Raises SettingError, or KeystoreError if the file is no good."""
         return MasterKey.from_file(self.master_key_file)
 
-    def sender(self) -> SenderKey:
+    def sender(self) -> "SenderKey":
         """Open the paying account. Raises SettingError, KeystoreError."""
+        # eth_account takes as long to import as the rest of a command: not before it is needed.
+        from ledger.keystore.sender import open_sender
+
         return open_sender(self.sender_keystore, self.master_key())
 
     def _required(self, variable: Variable) -> str:

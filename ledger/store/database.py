@@ -8,13 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -44,7 +40,7 @@ from sqlalchemy.exc import (
 from sqlmodel import SQLModel
 
 from ledger.errors import SettingError, StoreError
-from ledger.store import bulk, sqlite_files
+from ledger.store import bulk, schema, sqlite_files
 from ledger.store.refusals import conflict
 
 #: Not Alembic's default: that table may belong to somebody else's schema.
@@ -60,8 +56,6 @@ BUSY_MILLISECONDS = 30_000
 # Of SQLite's pages: how many a connection keeps, and how long its log may grow.
 _CACHE_KILOBYTES = 16_384
 _LOG_PAGES = 4_000
-
-_MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
@@ -200,7 +194,7 @@ class Database:
                         {"key": _UPGRADE_LOCK},
                     )
                 _require_ours(connection, name)
-                command.upgrade(migrations(connection), "head")
+                schema.upgrade(connection)
                 if connection.dialect.name == "sqlite":
                     _require_references(connection, name)
         finally:
@@ -242,7 +236,7 @@ class Database:
                 found = _revision(tx.connection)
             except SQLAlchemyError as error:
                 raise _refusal(error) from error
-        head, _ = _schemas()
+        head = schema.versions()[-1]
         if found != head:
             raise SettingError(
                 f"the database {self.name} has the schema {found}, not {head}"
@@ -252,14 +246,6 @@ class Database:
         """Give all connections back."""
         self._writer.dispose()
         self._reader.dispose()
-
-
-def migrations(connection: Connection) -> Config:
-    """How Alembic finds our migrations, to be run on `connection`."""
-    config = Config()
-    config.set_main_option("script_location", _MIGRATIONS)
-    config.attributes["connection"] = connection
-    return config
 
 
 @contextmanager
@@ -452,8 +438,7 @@ def _require_ours(connection: Connection, name: str) -> None:
             f"the database {name} holds tables that are not Perdure's; name an empty one"
         )
     found = _revision(connection) if tables else None
-    _, known = _schemas()
-    if found is not None and found not in known:
+    if found is not None and found not in schema.versions():
         raise SettingError(
             f"the database {name} has the schema {found} of another release of Perdure;"
             " use that release or a newer one"
@@ -464,7 +449,7 @@ def _require_head(connection: Connection, name: str) -> None:
     _require_ours(connection, name)
     tables = inspect(connection).get_table_names()
     found = _revision(connection) if VERSION_TABLE in tables else None
-    head, _ = _schemas()
+    head = schema.versions()[-1]
     if found != head:
         state = "is empty" if found is None else f"has the schema {found}, not {head}"
         raise SettingError(f"the database {name} {state}; run: perdure db upgrade")
@@ -501,14 +486,3 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(
         select(version).select_from(table(VERSION_TABLE))
     ).scalar()
-
-
-@cache
-def _schemas() -> tuple[str, frozenset[str]]:
-    # This release's schema and all before it: part of the program, and read once, because
-    # Alembic compiles every migration to tell them.
-    scripts = ScriptDirectory(_MIGRATIONS)
-    head = scripts.get_current_head()
-    if head is None:
-        raise RuntimeError(f"no migrations in {_MIGRATIONS}")
-    return head, frozenset(script.revision for script in scripts.walk_revisions())

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -234,3 +236,22 @@ def test_keys_in_addresses_of_other_chains_are_hidden_too() -> None:
     ).secrets
 
     assert {"fedcba9876543210", "pass-word", "0123456789abcdef"} <= set(hidden)
+
+
+def test_reading_settings_and_the_database_imports_neither_signing_nor_migrations() -> (
+    None
+):
+    """They take as long to import as all the rest of a command."""
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import sys, ledger.config, ledger.store.database; print(*sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded = set(finished.stdout.split())
+    assert "ledger.store.schema" in loaded
+    assert not loaded & {"alembic", "eth_account", "web3"}

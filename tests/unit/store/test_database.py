@@ -31,8 +31,9 @@ from ledger.store import (
     organisations,
     trees,
 )
-from ledger.store.database import Database, Transaction, _parse, migrations
+from ledger.store.database import Database, Transaction, _parse
 from ledger.store.records import Chain
+from ledger.store.schema import migrations
 from ledger.store.tables import OrganisationRow
 from tests.unit.store.samples import (
     NOW,
