@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from ledger.core.header import BlockHeader
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.keystore.master import MasterKey
 from ledger.keystore.sender import create_sender
-from ledger.store import chain_txs, credentials, evidence
+from ledger.store import chain_txs, credentials, evidence, leases
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.verify.networks import Network, encode_networks
@@ -155,6 +156,12 @@ class Ledger:
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log().splitlines()]
+
+    def held_for(self) -> timedelta:
+        """How long the lease is still held; zero before it was ever taken."""
+        with self.database.read() as tx:
+            holders = leases.holders(tx, 31337, datetime.now(UTC))
+        return next((each.left for each in holders), timedelta(0))
 
     def check(self, anchors: int) -> None:
         """Read every block from scratch and compare it with the database."""
@@ -319,11 +326,13 @@ def test_a_signing_server_that_is_away_is_waited_for(
 def test_asked_to_stop_a_worker_ends_well_and_at_once(ledger: Ledger) -> None:
     worker = ledger.start("--batch-age", "3600")
     deadline = time.monotonic() + 30
-    while "working" not in ledger.log() and time.monotonic() < deadline:
+    while ledger.held_for() <= timedelta(0):
+        assert time.monotonic() < deadline, ledger.log()
         time.sleep(0.05)
     worker.send_signal(signal.SIGTERM)
 
     assert worker.wait(10) == 0
+    assert ledger.held_for() <= timedelta(0)
     # The lease was given back: the next one does not wait a minute for it.
     ledger.issue(1)
     assert ledger.finish(ledger.start("--once")) == [0]
