@@ -13,11 +13,12 @@ transition to in_progress, or as a further attempt, and only then sent: `begin_a
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Final, TypedDict, Unpack
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -175,16 +176,24 @@ def in_state(
     tx: Transaction, chain_id: int, states: Iterable[ChainTxState], limit: int
 ) -> Sequence[ChainTx]:
     """At most `limit` chain transactions in one of these states, in order."""
-    rows = tx.rows(
+    rows = tx.rows(_in_state(chain_id, frozenset(states), limit))
+    return [_chain_tx(row) for row in rows]
+
+
+@cache
+def _in_state(
+    chain_id: int, states: frozenset[ChainTxState], limit: int
+) -> Select[ChainTxRow]:
+    # Asked several times in every round, always for the same few: made once.
+    return (
         select(ChainTxRow)
         .where(
             col(ChainTxRow.chain_id) == chain_id,
-            col(ChainTxRow.state).in_(list(states)),
+            col(ChainTxRow.state).in_(sorted(states)),
         )
         .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
         .limit(limit)
     )
-    return [_chain_tx(row) for row in rows]
 
 
 def attempts(tx: Transaction, id: UUID) -> Sequence[Attempt]:

@@ -8,6 +8,7 @@ credentials of all organisations; everything else is bound to one.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import cache
 from operator import attrgetter
 from uuid import UUID
 
@@ -468,6 +469,7 @@ def members(tx: Transaction, batch_id: UUID) -> Iterator[CredentialRecord]:
         last = rows[-1]["leaf_index"]
 
 
+@cache
 def sealable(chain_id: int) -> ColumnElement[bool]:
     """In no batch, signed by a key that is open for good, of an issuer that does not close."""
     opened = (

@@ -92,9 +92,11 @@ class Transaction:
         """The first row that `query` finds, or None. Raises StoreError."""
         return self._run(lambda: self.connection.execute(query).mappings().first())
 
-    def scalar(self, query: Executable) -> Any:
-        """The first value that `query` finds, or None. Raises StoreError."""
-        return self._run(lambda: self.connection.execute(query).scalar())
+    def scalar(
+        self, query: Executable, values: Mapping[str, object] | None = None
+    ) -> Any:
+        """The first value that `query` finds with `values`, or None. Raises StoreError."""
+        return self._run(lambda: self.connection.execute(query, values).scalar())
 
     def change(
         self, statement: Executable, values: Sequence[Mapping[str, object]] = ()

@@ -10,9 +10,21 @@ all processes share one host, it is `now`.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import UTCDateTime, col
 
 from ledger.errors import Conflict
@@ -40,36 +52,20 @@ def take(
     Its owner takes it again to renew it, under the same token as long as it has not
     expired. An owner is one process: its name must be new at every start.
     """
-    tx.add_if_absent(
-        LeaseRow,
-        {
-            "chain_id": chain_id,
-            "sender": sender,
-            "owner": "",
-            "token": 0,
-            "expires": _LONG_AGO,
-        },
-    )
-    clock = _clock(tx, now)
-    expires = col(LeaseRow.expires)
-    mine = col(LeaseRow.owner) == owner
-    token = tx.scalar(
-        update(LeaseRow)
-        .where(
-            col(LeaseRow.chain_id) == chain_id,
-            col(LeaseRow.sender) == sender,
-            or_(mine, expires <= clock),
-        )
-        .values(
-            owner=owner,
-            token=case(
-                (mine & (expires > clock), col(LeaseRow.token)),
-                else_=col(LeaseRow.token) + 1,
-            ),
-            expires=_later(tx, now, seconds),
-        )
-        .returning(col(LeaseRow.token))
-    )
+    taking = _taking(tx.dialect)
+    values = {
+        "chain": chain_id,
+        "account": sender,
+        "taker": owner,
+        **_times(tx.dialect, now, seconds),
+    }
+    token = tx.scalar(taking, values)
+    free = {"owner": "", "token": 0, "expires": _LONG_AGO}
+    # Held by somebody else, or never taken by anybody.
+    if token is None and tx.add_if_absent(
+        LeaseRow, {"chain_id": chain_id, "sender": sender, **free}
+    ):
+        token = tx.scalar(taking, values)
     return None if token is None else Lease(chain_id, sender, owner, token)
 
 
@@ -131,7 +127,39 @@ def _clock(tx: Transaction, now: datetime) -> ColumnElement[datetime]:
     return literal(now, UTCDateTime())
 
 
-def _later(tx: Transaction, now: datetime, seconds: float) -> ColumnElement[datetime]:
-    if tx.dialect == "postgresql":
-        return func.clock_timestamp(type_=UTCDateTime()) + timedelta(seconds=seconds)
-    return literal(now + timedelta(seconds=seconds), UTCDateTime())
+@cache
+def _taking(dialect: str) -> ReturningUpdate[tuple[int]]:
+    # Asked in every round: made once.
+    if dialect == "postgresql":
+        clock: ColumnElement[datetime] = func.clock_timestamp(type_=UTCDateTime())
+        later = clock + bindparam("held", type_=Interval())
+    else:
+        clock = bindparam("now", type_=UTCDateTime())
+        later = bindparam("later", type_=UTCDateTime())
+    owner, expires, token = (
+        col(LeaseRow.owner),
+        col(LeaseRow.expires),
+        col(LeaseRow.token),
+    )
+    mine = owner == bindparam("taker")
+    return (
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.chain_id) == bindparam("chain"),
+            col(LeaseRow.sender) == bindparam("account"),
+            or_(mine, expires <= clock),
+        )
+        .values(
+            owner=bindparam("taker"),
+            token=case((mine & (expires > clock), token), else_=token + 1),
+            expires=later,
+        )
+        .returning(token)
+    )
+
+
+def _times(dialect: str, now: datetime, seconds: float) -> dict[str, object]:
+    held = timedelta(seconds=seconds)
+    return (
+        {"held": held} if dialect == "postgresql" else {"now": now, "later": now + held}
+    )
