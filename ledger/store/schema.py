@@ -1,5 +1,6 @@
 """The versions of the schema that this release knows, and how Alembic makes the newest one."""
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ def migrations(connection: Connection) -> "Config":
     """How Alembic finds our migrations, to be run on `connection`."""
     from alembic.config import Config
 
-    config = Config()
+    # Its default is what was the standard output when Alembic was imported, long ago perhaps.
+    config = Config(stdout=sys.stdout)
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
