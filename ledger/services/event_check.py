@@ -1,13 +1,18 @@
 """Whether the events say what the tables say: the newest one about each batch and withdrawal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from ledger.store import event_audit
 from ledger.store.database import Database, Transaction
-from ledger.store.event_audit import LogBounds, ToldAnchor, ToldWithdrawal
+from ledger.store.event_audit import (
+    LogBounds,
+    LoggedEvent,
+    ToldAnchor,
+    ToldWithdrawal,
+)
 from ledger.store.event_records import EventKind
 from ledger.store.records import ChainTxState
 
@@ -84,19 +89,37 @@ def _check_log(tx: Transaction, add: Add) -> None:
         asked = event_audit.asked_on(
             tx, {row.batch_id for row in rows if row.batch_id is not None}
         )
+        for listing, start in _portions([row for row in rows if row.batch_id is None]):
+            for row, each in event_audit.unlike(tx, listing, start):
+                add("events.wrong", each, f"{row.kind}, and it is not so")
         for row in rows:
-            if row.batch_id is None:
-                for start in range(0, row.size, event_audit.AT_ONCE):
-                    for each in event_audit.unlike(tx, row, start):
-                        add("events.wrong", each, f"{row.kind}, and it is not so")
-            elif row.kind in _OF_AN_ANCHOR and (
-                (row.batch_id, row.chain_id) not in asked
-            ):
+            told_of = (row.batch_id, row.chain_id)
+            if row.kind in _OF_AN_ANCHOR and told_of not in asked:
                 add(
                     "events.wrong",
                     row.batch_id,
                     f"{row.kind} on eip155:{row.chain_id}, and not asked for there",
                 )
+
+
+def _portions(
+    rows: Sequence[LoggedEvent],
+) -> Iterator[tuple[Sequence[LoggedEvent], int]]:
+    """Short lists together, long ones piece by piece: events, and the place to begin at."""
+    together: list[LoggedEvent] = []
+    size = 0
+    for row in rows:
+        if row.size > event_audit.AT_ONCE:
+            for start in range(0, row.size, event_audit.AT_ONCE):
+                yield [row], start
+            continue
+        if size + row.size > event_audit.AT_ONCE:
+            yield together, 0
+            together, size = [], 0
+        together.append(row)
+        size += row.size
+    if together:
+        yield together, 0
 
 
 def _agrees(anchor: ToldAnchor, bounds: LogBounds) -> bool:

@@ -7,6 +7,7 @@ Read page by page, along ids and numbers: no answer grows with the ledger.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -217,30 +218,60 @@ def log(tx: Transaction, after: int) -> Sequence[LoggedEvent]:
     return [LoggedEvent(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
 
 
-def unlike(tx: Transaction, event: LoggedEvent, start: int) -> Sequence[UUID]:
-    """Which of the credentials from place `start` on, `AT_ONCE` of them, an event is wrong about.
+def unlike(
+    tx: Transaction, listing: Sequence[LoggedEvent], start: int = 0
+) -> Sequence[tuple[LoggedEvent, UUID]]:
+    """Which credentials these events are wrong about: of each list `AT_ONCE` from place `start` on.
 
-    They are not there, or not withdrawn if that is what it tells.
+    They are not there, belong to another organisation, or are not withdrawn if that is what it
+    tells.
     """
-    packed: bytes = tx.scalar(
-        select(
-            func.substr(
-                col(EventRow.credentials),
-                16 * start + 1,
-                16 * AT_ONCE,
-                type_=LargeBinary,
-            )
-        ).where(col(EventRow.number) == event.number)
+    part = func.substr(
+        col(EventRow.credentials), 16 * start + 1, 16 * AT_ONCE, type_=LargeBinary
     )
-    ids = [UUID(bytes=packed[at : at + 16]) for at in range(0, len(packed), 16)]
-    query = select(col(CredentialRow.id)).where(
-        col(CredentialRow.organisation_id) == event.organisation_id,
-        col(CredentialRow.id).in_(ids),
+    packed = tx.rows(
+        select(col(EventRow.number), part.label("packed")).where(
+            col(EventRow.number).in_([event.number for event in listing])
+        )
     )
-    if event.kind in _WITHDRAWALS:
-        query = query.where(col(CredentialRow.withdrawn_at).is_not(None))
-    there = {row["id"] for row in tx.rows(query)}
-    return [each for each in ids if each not in there]
+    listed = {
+        row["number"]: [
+            UUID(bytes=row["packed"][at : at + 16])
+            for at in range(0, len(row["packed"]), 16)
+        ]
+        for row in packed
+    }
+    there = _owners(tx, list(dict.fromkeys(chain.from_iterable(listed.values()))))
+    return [
+        (event, each)
+        for event in listing
+        for each in listed[event.number]
+        if not _is_so(event, there.get(each))
+    ]
+
+
+def _owners(
+    tx: Transaction, ids: Sequence[UUID]
+) -> Mapping[UUID, tuple[UUID, datetime | None]]:
+    """Whose these credentials are, and when they were withdrawn."""
+    found: dict[UUID, tuple[UUID, datetime | None]] = {}
+    for at in range(0, len(ids), AT_ONCE):
+        rows = tx.rows(
+            select(
+                col(CredentialRow.id),
+                col(CredentialRow.organisation_id),
+                col(CredentialRow.withdrawn_at),
+            ).where(col(CredentialRow.id).in_(ids[at : at + AT_ONCE]))
+        )
+        for row in rows:
+            found[row["id"]] = row["organisation_id"], row["withdrawn_at"]
+    return found
+
+
+def _is_so(event: LoggedEvent, there: tuple[UUID, datetime | None] | None) -> bool:
+    if there is None or there[0] != event.organisation_id:
+        return False
+    return event.kind not in _WITHDRAWALS or there[1] is not None
 
 
 def asked_on(tx: Transaction, batch_ids: Collection[UUID]) -> set[tuple[UUID, int]]:
