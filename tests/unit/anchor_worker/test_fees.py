@@ -89,6 +89,10 @@ def test_what_is_not_offered_would_pass_the_ceiling_that_is_named(
             assert gas * least > ceiling.max_tx_cost
         case Obstacle.DAY_CEILING:
             assert gas * least > ceiling.day_left
+        case Obstacle.NO_FUNDS:
+            raise AssertionError("nobody asked what there is")
+        case Offer():
+            assert said.cap >= least
 
 
 @given(offers, fees, gases, rooms)

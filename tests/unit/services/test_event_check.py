@@ -52,6 +52,14 @@ class Told:
                 self.withdraw(tx, each)
         self.revoke(self.later[1])
 
+    def issue(self, hours: int) -> CredentialRecord:
+        """One more, so many hours later."""
+        at = LATER + timedelta(hours=hours)
+        record = credential(self.world.school, hours, issued_at=at)
+        with self.database.begin() as tx:
+            credentials.insert(tx, [record])
+        return record
+
     def withdraw(self, tx: Transaction, record: CredentialRecord) -> None:
         credentials.withdraw(tx, self.world.school.id, record.id, "mistake", LATER)
 
@@ -224,15 +232,14 @@ def test_what_was_pruned_or_was_before_there_were_events_is_not_missed(
         "DELETE FROM event", "DELETE FROM event_audience", "DELETE FROM event_feed"
     )
     assert told.found() == []
-    for number in (94, 95):  # the first with events, and the next one
-        later = LATER + timedelta(hours=number)
-        with told.database.begin() as tx:
-            new = credential(told.world.school, number, issued_at=later)
-            credentials.insert(tx, [new])
+    told.issue(94)  # the first with events
+    next_one = told.issue(95)
     assert told.found() == []
     removed(NEWEST.format("issued"))(told)
     with told.database.begin() as tx:
-        credentials.withdraw(tx, told.world.school.id, new.id, "mistake", later)
+        credentials.withdraw(
+            tx, told.world.school.id, next_one.id, "mistake", next_one.issued_at
+        )
     assert told.found() == ["events.issued"]
 
 

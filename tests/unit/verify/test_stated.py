@@ -153,6 +153,8 @@ def test_a_proof_that_does_not_hold_gives_no_list(
             proof = replace(proof, anchors=(replace(anchor, block_number=105),))
         case "chain":
             proof = replace(proof, anchors=(replace(anchor, chain_id=778),))
+        case _:
+            raise AssertionError(spoil)
 
     found, out, err = desk.run("--from-proofs", desk.file(proof))
     assert (found, out) == (code, "")
