@@ -10,14 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from scripts import verifier_page
-from tests.browser.visit import AXE, Visit
-
-# Without them Chromium looks up hosts of its maker at every start.
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update"),
-    "--disable-sync",
-)
+from tests.browser.visit import AXE, QUIET, Visit
 
 
 @pytest.fixture(scope="session")

@@ -1,86 +1,51 @@
-"""The first verdict stands within 300 ms of the drop, in a page that has checked nothing before."""
+"""The benchmark of the page sees the right verdicts, and says so if one comes late."""
 
-import statistics
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import json
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.browser.nodes import served
-from tests.browser.visit import DROP, Answer, Case, Visit, answering
+from scripts.bench import page
+from tests.browser.visit import Case
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
-
-MOST = 300.0  # milliseconds
-TIMES = 5
-#: The machine may be busy with something else; it is not for ever.
-ROUNDS = 3
-
-#: Waits until what was shown has been painted, and answers when that was.
-PAINTED = """
-() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => {
-  const at = name => performance.getEntriesByName(name).at(-1).startTime;
-  resolve({ shown: at("verdict") - at("given"), painted: performance.now() - at("given") });
-})))
-"""
+pytestmark = pytest.mark.slow
 
 
-def first_verdict(visit: Visit, data: bytes) -> float:
-    """Milliseconds from the drop to the verdict."""
-    listed = [{"name": "badge.json", "base64": b64encode(data).decode()}]
-    visit.page.evaluate(DROP, [listed])
-    visit.wait()
-    shown: float = visit.page.evaluate(PAINTED)["shown"]
-    return shown
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("genuine-as-of", "genuine-offline-of-a-closed-issuer"),
-        *("genuine", "genuine-with-evidence", "genuine-by-endorsement"),
-    ],
-)
-def test_the_first_verdict_comes_within_300_ms(
-    name: str,
-    open_page: Callable[..., Visit],
-    capsys: pytest.CaptureFixture[str],
-    pytestconfig: pytest.Config,
+@pytest.mark.parametrize("name", page.CASES)
+def test_the_verdict_that_is_timed_is_the_expected_one(
+    name: str, browser: Browser, page_file: Path
 ) -> None:
-    case = Case(name)
-    medians = []
-    with ExitStack() as stack:
-        nodes = {
-            stack.enter_context(served(answer)): answer
-            for answer in (
-                answering(entry["answers"]) for entry in case.given["addresses"]
-            )
-        }
-        for _ in range(ROUNDS):
-            taken = [_first_verdict_of(case, nodes, open_page) for _ in range(TIMES)]
-            medians.append(statistics.median(taken))
-            with capsys.disabled():
-                pytestconfig.get_terminal_writer().line(
-                    f"\n  {name}: first verdict {medians[-1]:.0f} ms after the drop"
-                    f" (median of {TIMES}, {min(taken):.0f} to {max(taken):.0f})"
-                )
-            if medians[-1] <= MOST:
-                break
+    (taken,) = page.first_verdicts(browser, page_file.as_uri(), name, 1)
 
-    assert min(medians) <= MOST
+    assert taken > 0
 
 
-def _first_verdict_of(
-    case: Case, nodes: Mapping[str, Answer], open_page: Callable[..., Visit]
-) -> float:
-    visit = open_page(case.now, fresh=True)
-    case.configure(visit)
-    visit.nodes.update(nodes)
-    # Straight to the node: a request that a test looks into takes its time.
-    visit.context.unroute_all()
-    visit.enter("addresses", "\n".join(nodes))
-    taken = first_verdict(visit, case.file)
-    assert visit.report()["verdict"] == case.expected["verdict"]
-    visit.context.close()
-    return taken
+def test_another_verdict_than_the_expected_one_is_no_figure(
+    browser: Browser, page_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case("genuine-as-of")
+    spoilt = case.file.replace(b"2026-07-01T08:05:00Z", b"2026-07-01T08:05:01Z")
+    assert spoilt != case.file
+    monkeypatch.setattr(Case, "file", spoilt)
+
+    with pytest.raises(RuntimeError, match="the page says changed"):
+        page.first_verdicts(browser, page_file.as_uri(), "genuine-as-of", 1)
+
+
+def test_the_bound_is_the_one_promised() -> None:
+    assert page.MOST == 300
+    assert page.judge({"one": 12.5, "another": 300.0}) == 0
+    assert page.judge({"one": 12.5, "another": 300.1}) == 1
+
+
+@pytest.mark.parametrize(("late", "status"), [(0.0, 0), (500.0, 1)])
+def test_all_cases_are_told(
+    late: float, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(times: int) -> dict[str, list[float]]:
+        return {name: [late + len(name)] * times for name in page.CASES}
+
+    assert page.main(["--json", "--times", "2"], measure) == status
+    said = json.loads(capsys.readouterr().out)
+    assert said["milliseconds"] == {name: late + len(name) for name in page.CASES}

@@ -24,6 +24,14 @@ AXE = ROOT / "ledger/verify/page/node_modules/axe-core/axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice")
 CODE: Mapping[str, str] = json.loads((REPORTS / "code.json").read_bytes())
 
+# Without them Chromium looks up hosts of its maker at every start.
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--disable-sync",
+)
+
+
 #: Sets the clock without touching timers or the measuring of time.
 CLOCK = """
 (() => {
