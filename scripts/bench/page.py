@@ -125,7 +125,7 @@ def main(
     console = Console()
     if given.json:
         rounded = {name: round(each, 1) for name, each in medians.items()}
-        console.out(json.dumps({"milliseconds": rounded, "atMost": MOST}))
+        console.out(json.dumps({"milliseconds": rounded, "bound": MOST}))
     else:
         table = Table("case", "first verdict, ms", "from", "to", "at most")
         for name, each in taken.items():
