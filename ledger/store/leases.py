@@ -37,6 +37,9 @@ EVENTS: Final = (0, "events")
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
+# PostgreSQL's. Not now(): that is when the transaction began, and it may have waited since.
+_SERVERS: Final = func.clock_timestamp(type_=UTCDateTime())
+
 
 def take(
     tx: Transaction,
@@ -121,17 +124,14 @@ def holders(tx: Transaction, chain_id: int, now: datetime) -> Sequence[Holder]:
 
 
 def _clock(tx: Transaction, now: datetime) -> ColumnElement[datetime]:
-    # Not now(): that is when the transaction began, and it may have waited since.
-    if tx.dialect == "postgresql":
-        return func.clock_timestamp(type_=UTCDateTime())
-    return literal(now, UTCDateTime())
+    return _SERVERS if tx.dialect == "postgresql" else literal(now, UTCDateTime())
 
 
 @cache
 def _taking(dialect: str) -> ReturningUpdate[tuple[int]]:
     # Asked in every round: made once.
     if dialect == "postgresql":
-        clock: ColumnElement[datetime] = func.clock_timestamp(type_=UTCDateTime())
+        clock: ColumnElement[datetime] = _SERVERS
         later = clock + bindparam("held", type_=Interval())
     else:
         clock = bindparam("now", type_=UTCDateTime())

@@ -45,7 +45,8 @@ _SHOWN: Final = """
 def first_verdicts(browser: Browser, url: str, name: str, times: int) -> list[float]:
     """Milliseconds from the drop to the verdict, each time in a new page.
 
-    Raises RuntimeError if the verdict is not the one that is expected.
+    Raises RuntimeError if the verdict is not the one that is expected, AssertionError if the page
+    complained or asked a stranger.
     """
     case = Case(name)
     with ExitStack() as stack:
@@ -79,6 +80,7 @@ def _first_verdict(
         said = visit.report()["verdict"]
     finally:
         context.close()
+    visit.judge()
     if said != case.expected["verdict"]:
         raise RuntimeError(f"the page says {said}, not {case.expected['verdict']}")
     return taken

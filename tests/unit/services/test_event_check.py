@@ -189,7 +189,7 @@ BROKEN: dict[str, tuple[Callable[[Told], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("at_once", [500, 2])
+@pytest.mark.parametrize("at_once", [500, 2, 1])
 def test_what_happened_is_told(
     told: Told, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
@@ -199,7 +199,7 @@ def test_what_happened_is_told(
     assert told.found() == []
 
 
-@pytest.mark.parametrize("at_once", [500, 2])
+@pytest.mark.parametrize("at_once", [500, 2, 1])
 @pytest.mark.parametrize("name", BROKEN)
 def test_an_event_that_is_missing_or_wrong_is_found(
     told: Told, monkeypatch: pytest.MonkeyPatch, name: str, at_once: int
