@@ -39,7 +39,7 @@ from sqlalchemy.exc import (
 )
 from sqlmodel import SQLModel
 
-from ledger.errors import SettingError, StoreError
+from ledger.errors import LedgerError, SettingError, StoreError
 from ledger.store import bulk, schema, sqlite_files
 from ledger.store.refusals import conflict
 
@@ -59,6 +59,15 @@ _LOG_PAGES = 4_000
 
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
+)
+# Of SQLite: somebody else has the lock, the disk fails or is full.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_PROTOCOL,  # the lock, taken by many at once
+    }
 )
 # Two upgrades at once: the second waits and finds nothing to do. Any constant serves.
 _UPGRADE_LOCK = 0x70657264757265
@@ -158,7 +167,8 @@ class Database:
         """Open the database at `url`.
 
         Raises SettingError, saying what it found and what to do, for a database that is
-        unreachable, read-only, damaged, not ours, or not at this release's schema.
+        absent, read-only, damaged, not ours, or not at this release's schema; StoreError for
+        one that does not answer now: its server is down, its lock is held, its disk is full.
         """
         parsed = _parse(url)
         name = parsed.render_as_string(hide_password=True)
@@ -166,11 +176,11 @@ class Database:
             _require_file(parsed, name)
         writer = _engine(parsed)
         try:
-            with _settings(name), writer.begin() as connection:
+            with _opening(name), writer.begin() as connection:
                 _require_sound(connection, name)
                 _require_head(connection, name)
                 _require_writable(connection, name)
-        except SettingError:
+        except LedgerError:
             writer.dispose()
             raise
         return cls(name, writer, _engine(parsed, read_only=True))
@@ -179,7 +189,7 @@ class Database:
     def upgrade(cls, url: str) -> Self:
         """Bring the database at `url` to this release's schema, all or nothing, and open it.
 
-        A SQLite file that does not exist is made. Raises SettingError.
+        A SQLite file that does not exist is made. Raises as `open` does.
         """
         parsed = _parse(url)
         name = parsed.render_as_string(hide_password=True)
@@ -189,7 +199,7 @@ class Database:
                 _require_whole(path, name)
         engine = _engine(parsed, foreign_keys=False)
         try:
-            with _settings(name), engine.begin() as connection:
+            with _opening(name), engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"),
@@ -222,9 +232,9 @@ class Database:
     def check_pages(self) -> None:
         """Read every page of a SQLite file; PostgreSQL checks its own.
 
-        Raises SettingError if one is damaged. Takes seconds for each gigabyte.
+        Raises as `open` does. Takes seconds for each gigabyte.
         """
-        with _settings(self.name), self._reader.begin() as connection:
+        with _opening(self.name), self._reader.begin() as connection:
             if connection.dialect.name == "sqlite":
                 _quick_check(connection, self.name)
 
@@ -381,14 +391,30 @@ def _durable_commits(connection: Any, _record: object) -> None:
 
 
 @contextmanager
-def _settings(name: str) -> Iterator[None]:
-    # While opening, whatever the database says is about how it was set up.
+def _opening(name: str) -> Iterator[None]:
+    # While opening, what the database says is about how it was set up, unless it may say
+    # otherwise later: a service that ends over a setting is not started again.
     try:
         yield
     except SQLAlchemyError as error:
+        if _may_pass(error):
+            raise StoreError(
+                f"the database {name} does not answer: {_reason(error)}"
+            ) from error
         raise SettingError(
             f"cannot use the database {name}: {_reason(error)}"
         ) from error
+
+
+def _may_pass(error: SQLAlchemyError) -> bool:
+    if not isinstance(error, OperationalError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        # The low byte is the kind, the others say more about it.
+        return error.orig.sqlite_errorcode & 0xFF in _PASSING
+    # Of PostgreSQL: whatever kept it from answering. A server that starts says so as one
+    # that knows no such role does, in words alone.
+    return True
 
 
 def _require_file(url: URL, name: str) -> None:
@@ -469,6 +495,8 @@ def _require_writable(connection: Connection, name: str) -> None:
         try:
             connection.execute(text(f"PRAGMA user_version = {int(version)}"))
         except OperationalError as error:
+            if _may_pass(error):
+                raise
             raise refusal from error
         undone.rollback()
 

@@ -2,19 +2,21 @@
 
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
 from ledger.core.keys import keccak256
 from ledger.store import chain_txs
+from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.store.tables import AttemptRow
 from tests.acceptance.test_worker import SENDER, Ledger, end
@@ -70,6 +72,48 @@ def proxy_of(scene: Ledger, stack: ExitStack) -> FaultProxy:
     return stack.enter_context(FaultProxy(scene.anvil.url, is_stored=is_stored))
 
 
+def stop_between_transactions(
+    process: subprocess.Popen[bytes], database: Database
+) -> None:
+    """Stop it where no thread of it holds a lock: a whole database would sleep with it."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        wait("it is stopped", lambda: is_stopped(process.pid), seconds=10)
+        if is_free(database):
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def is_stopped(pid: int) -> bool:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    # After the name, which may hold anything, comes the state.
+    states = [
+        (each / "stat").read_text().rpartition(")")[2].split() for each in threads
+    ]
+    return all(state[0] == "T" for state in states)
+
+
+def is_free(database: Database) -> bool:
+    """Whether nobody else is in a transaction that may write."""
+    with database.read() as tx:
+        if tx.dialect == "postgresql":
+            others = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            return bool(tx.scalar(others) == 0)
+        path = tx.scalar(
+            text("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        )
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as raw:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
 def test_a_worker_that_slept_through_its_lease_sends_nothing_new(
     scene: Ledger, stack: ExitStack
 ) -> None:
@@ -82,7 +126,7 @@ def test_a_worker_that_slept_through_its_lease_sends_nothing_new(
 
     def arrive(question: dict[str, object]) -> object:
         if question["method"] == SEND and not proxy.sends:
-            sleeper.send_signal(signal.SIGSTOP)
+            stop_between_transactions(sleeper, scene.database)
         return arrived(question)
 
     vars(proxy)["arrived"] = arrive

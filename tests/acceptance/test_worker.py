@@ -382,6 +382,15 @@ def test_a_node_that_is_away_is_another_matter(ledger: Ledger) -> None:
     assert "access-key" not in ledger.log()
 
 
+def test_so_is_a_database_that_is_away(ledger: Ledger) -> None:
+    url = "postgresql://perdure:canary-secret@127.0.0.1:9/perdure"
+
+    assert ledger.start("--once", PERDURE_DATABASE_URL=url).wait(60) == 69
+    assert "127.0.0.1:9" in ledger.log()
+    assert "does not answer" in ledger.log()
+    assert "canary-secret" not in ledger.log()
+
+
 def test_one_node_that_is_away_does_not_matter(ledger: Ledger) -> None:
     ledger.issue(1)
     urls = f"http://127.0.0.1:9,{ledger.anvil.url}"

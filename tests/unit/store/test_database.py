@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from sqlalchemy import delete, func, insert, literal, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import UTCDateTime
 
 from ledger.core.merkle import node_hash, sealed_root
@@ -306,7 +307,7 @@ def test_busy_new_file_is_turned_over_later_or_refused(
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("BEGIN EXCLUSIVE")
         begun = time.monotonic()
-        with pytest.raises(SettingError, match="database is locked"):
+        with pytest.raises(StoreError, match="database is locked"):
             Database.upgrade(f"sqlite:///{path}")
         assert time.monotonic() - begun < 5
 
@@ -801,7 +802,6 @@ def test_read_only_server_is_refused(postgres_url: str) -> None:
         ("mysql://localhost/perdure", "mysql is not supported; use sqlite:////var"),
         ("sqlite://", "in memory would be lost"),
         ("sqlite:///:memory:", "in memory would be lost"),
-        ("postgresql://127.0.0.1:1/perdure", "cannot use the database"),
         ("sqlite:////nowhere/at/all/perdure.db", "there is no database"),
     ],
 )
@@ -810,10 +810,58 @@ def test_wrong_address_is_named(url: str, expected: str) -> None:
         Database.open(url)
 
 
+def test_server_that_is_away_is_no_wrong_setting() -> None:
+    """It may be starting; a service that ends over a setting is not started again."""
+    url = "postgresql://127.0.0.1:1/perdure"
+
+    for opened in (Database.open, Database.upgrade):
+        with pytest.raises(StoreError, match=r"does not answer: .*Connection refused"):
+            opened(url)
+
+
+def test_file_whose_lock_is_held_is_no_wrong_setting(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_database, "BUSY_MILLISECONDS", 50)
+    with closing(Database.open(sqlite_url)) as holder:
+        for opened in (Database.open, Database.upgrade):
+            with (
+                holder.begin(),
+                pytest.raises(StoreError, match=r"does not answer: .*is locked"),
+            ):
+                opened(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        (sqlite3.SQLITE_BUSY_RECOVERY, True),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_PROTOCOL, True),
+        (sqlite3.SQLITE_CANTOPEN, False),
+        (sqlite3.SQLITE_CORRUPT, False),
+        (sqlite3.SQLITE_READONLY_DBMOVED, False),
+    ],
+)
+def test_what_may_pass_by_itself_is_no_wrong_setting(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, code: int, *, passes: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        error = sqlite3.OperationalError("canary")
+        error.sqlite_errorcode = code
+        raise OperationalError("SELECT 1", {}, error)
+
+    monkeypatch.setattr(store_database, "_require_head", refuse)
+
+    with pytest.raises(StoreError if passes else SettingError, match="canary"):
+        Database.open(sqlite_url)
+
+
 def test_no_error_shows_a_password() -> None:
     secret = "canary-secret"
     url = f"postgresql://perdure:{secret}@127.0.0.1:1/perdure"
-    with pytest.raises(SettingError, match=r"perdure:\*\*\*@127") as caught:
+    with pytest.raises(StoreError, match=r"perdure:\*\*\*@127") as caught:
         Database.open(url)
 
     assert url not in "".join(traceback.format_exception(caught.value))
