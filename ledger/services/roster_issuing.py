@@ -1,6 +1,6 @@
 """Issuing a roster: every good record becomes a credential, every bad one is reported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,8 @@ from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
 from ledger.services.issuing import (
     AwardRequest,
+    IssuedAward,
+    Plan,
     keep_awards,
     plan_awards,
     sign_awards,
@@ -23,7 +25,7 @@ from ledger.services.rosters import (
     parse_roster,
 )
 from ledger.store import achievements, credentials
-from ledger.store.database import Database
+from ledger.store.database import Database, Transaction
 from ledger.store.records import AwardKey
 
 #: Records that are signed and then stored together: well below a second of each.
@@ -90,28 +92,58 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
     """
     roster, newest = _read(database, caller, data, now)
     lines: list[RosterLine] = []
-    for start in range(0, len(roster.rows), CHUNK):
-        rows = roster.rows[start : start + CHUNK]
-        requests = [_request(row, newest) for row in rows]
-        with database.begin() as tx:
-            plan = plan_awards(
-                tx,
-                caller,
-                requests,
-                master=master,
-                addresses=addresses,
-                entropy=entropy,
-            )
-        # Most of the time goes here, while the database is free for others.
-        signed = sign_awards(plan, now=now, entropy=entropy)
-        with database.begin() as tx:
-            issued = keep_awards(tx, caller, plan, signed)
+    for issued in issue_in_chunks(
+        database,
+        caller,
+        [_request(row, newest) for row in roster.rows],
+        master=master,
+        addresses=addresses,
+        now=now,
+        entropy=entropy,
+    ):
+        rows = roster.rows[len(lines) : len(lines) + len(issued)]
         lines += (
             RosterLine(row.line, answer.credential_id, answer.already)
             for row, answer in zip(rows, issued, strict=True)
         )
         progress(len(lines), len(roster.rows))
     return RosterReport(tuple(lines), roster.problems)
+
+
+def issue_in_chunks(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
+    database: Database,
+    caller: Caller,
+    requests: Sequence[AwardRequest],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> Iterator[Sequence[IssuedAward]]:
+    """Issue one credential for each request; answers in order, those of a chunk once it is kept.
+
+    Raises as `issuing.issue` does; what was answered before stays.
+    """
+
+    def plan_of(tx: Transaction, chunk: Sequence[AwardRequest]) -> Plan:
+        return plan_awards(
+            tx, caller, chunk, master=master, addresses=addresses, entropy=entropy
+        )
+
+    chunks = [requests[at : at + CHUNK] for at in range(0, len(requests), CHUNK)]
+    if not chunks:
+        return
+    with database.begin() as tx:
+        plan = plan_of(tx, chunks[0])
+    for following in [*chunks[1:], None]:
+        # Most of the time goes here, while the database is free for others.
+        signed = sign_awards(plan, now=now, entropy=entropy)
+        with database.begin() as tx:
+            issued = keep_awards(tx, caller, plan, signed)
+            # At once: for a transaction of its own it would wait until others are done.
+            if following is not None:
+                plan = plan_of(tx, following)
+        yield issued
 
 
 def _read(

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     case,
     func,
@@ -160,16 +162,22 @@ def of_earner(
     tx: Transaction, organisation_id: UUID, email: str, *, limit: int
 ) -> Sequence[CredentialRecord]:
     """What an organisation has issued to one e-mail address, at most `limit`, newest first."""
-    rows = tx.rows(
-        select(CredentialRow)
-        .where(
-            col(CredentialRow.organisation_id) == organisation_id,
-            col(CredentialRow.recipient_email) == email,
-        )
-        .order_by(col(CredentialRow.issued_at).desc(), col(CredentialRow.id))
-        .limit(limit)
-    )
+    rows = tx.rows(_of_earner(organisation_id, email).limit(limit))
     return [CredentialRecord(**row) for row in rows]
+
+
+def _of_earner(organisation_id: UUID, email: str) -> Select[Any]:
+    # In two steps: SQLite would go through all that the organisation issued, since that is
+    # in order, rather than look up the few of one earner and sort them.
+    theirs = select(col(CredentialRow.id)).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.recipient_email) == email,
+    )
+    return (
+        select(CredentialRow)
+        .where(col(CredentialRow.id).in_(theirs))
+        .order_by(col(CredentialRow.issued_at).desc(), col(CredentialRow.id))
+    )
 
 
 def earners(

@@ -53,9 +53,11 @@ CHECKED_AT_ONCE = 64 * 1024 * 1024
 #: How long a writer waits for its turn on SQLite.
 BUSY_MILLISECONDS = 30_000
 
-# Of SQLite's pages: how many a connection keeps, and how long its log may grow.
-_CACHE_KILOBYTES = 16_384
-_LOG_PAGES = 4_000
+# Of SQLite's pages: how many a connection keeps, and how long its log may grow. A chunk of a
+# roster changes up to 28 MB of them: otherwise pages would go to the log several times, and
+# after each chunk from there to the file.
+_READER_KILOBYTES, _WRITER_KILOBYTES = 16_384, 32_768
+_LOG_PAGES = 8_000
 
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
@@ -341,9 +343,7 @@ def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> 
         "secure_delete=ON",  # what was erased is overwritten, not only unlinked
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
         f"query_only={'ON' if read_only else 'OFF'}",
-        # A chunk of a roster changes more than the 2 MB that SQLite keeps by itself: pages
-        # would go to the log several times, and after each chunk from there to the file.
-        f"cache_size=-{_CACHE_KILOBYTES}",
+        f"cache_size=-{_READER_KILOBYTES if read_only else _WRITER_KILOBYTES}",
         f"wal_autocheckpoint={_LOG_PAGES}",
     ]
 

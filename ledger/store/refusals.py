@@ -20,7 +20,7 @@ SENTENCES = {
     "uq_credential_award": "this award is already issued",
     "uq_credential_organisation_id_status_index": "this status index is already used",
     "uq_credential_leaf": "this credential is already there",
-    "uq_credential_batch_id_leaf_index": "two credentials have one place in the batch",
+    "ux_credential_place": "two credentials have one place in the batch",
     "uq_batch_sealed_root": "this batch is already sealed",
     "ux_chain_tx_one_in_progress": "another transaction of this sender is in progress",
     "uq_chain_tx_chain_id_sender_nonce": "this nonce is already used",

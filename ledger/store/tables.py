@@ -393,18 +393,26 @@ class CredentialRow(_Row, table=True):
             ["organisation_id", "key_id"],
             ["issuer_key.organisation_id", "issuer_key.key_id"],
         ),
-        # The same award, once. An erased one has no e-mail and matches nothing.
+        # The same award, once. An erased one has no e-mail and matches nothing. The earner
+        # comes first, so that it also finds what one of them holds.
         UniqueConstraint(
             "organisation_id",
+            "recipient_email",
             "achievement_code",
             "achievement_version",
-            "recipient_email",
             "awarded_on",
             name="uq_credential_award",
         ),
         UniqueConstraint("organisation_id", "status_index"),
         UniqueConstraint("leaf"),
-        UniqueConstraint("batch_id", "leaf_index"),
+        Index(
+            "ux_credential_place",
+            "batch_id",
+            "leaf_index",
+            unique=True,
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
         _size("leaf", 32),
         CheckConstraint(
             f"status_index BETWEEN 0 AND {STATUS_BLOCKS * STATUS_BLOCK - 1}",
@@ -431,7 +439,6 @@ class CredentialRow(_Row, table=True):
         ),
         CheckConstraint("length(recipient_name) <= 200", name="recipient_name_length"),
         Index("ix_credential_page", "organisation_id", "issued_at", "id"),
-        Index("ix_credential_earner", "organisation_id", "recipient_email"),
         Index(
             "ix_credential_waiting",
             "chain_id",
@@ -471,10 +478,11 @@ class CredentialCodeRow(_Row, table=True):
     """
 
     __tablename__ = "credential_code"
+    # With rowids: SQLite 3.40 takes a sound table without them for a damaged one (quick_check).
     __table_args__: ClassVar[Any] = (_size("code", CODE_LENGTH),)
 
+    code: str = Field(primary_key=True, sa_type=Text)
     credential_id: UUID = Field(primary_key=True, foreign_key="credential.id")
-    code: str = Field(sa_type=Text, index=True)
 
 
 class CarriedEvidenceRow(_Row, table=True):

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -27,14 +27,10 @@ from ledger.core.offer import Offer, Particulars
 from ledger.keystore.master import MasterKey
 from ledger.services.achievements import add_achievements
 from ledger.services.addresses import Addresses
-from ledger.services.issuing import (
-    AwardRequest,
-    keep_awards,
-    plan_awards,
-    sign_awards,
-)
+from ledger.services.issuing import AwardRequest
 from ledger.services.organisations import create_organisation, operator_of
 from ledger.services.registration import register_issuer
+from ledger.services.roster_issuing import issue_in_chunks
 from ledger.store.database import Database
 from ledger.store.records import Chain
 
@@ -131,18 +127,18 @@ class Ledger:
         """As a roster is issued: indexes, signatures outside of any transaction, storing."""
         with self.database.read() as tx:
             caller = operator_of(tx, code)
-        with self.database.begin() as tx:
-            plan = plan_awards(
-                tx,
-                caller,
-                requests,
-                master=self.master,
-                addresses=ADDRESSES,
-                entropy=secrets.token_bytes,
-            )
-        records = sign_awards(plan, now=NOW, entropy=secrets.token_bytes)
-        with self.database.begin() as tx:
-            keep_awards(tx, caller, plan, records)
+        # Rosters come one after the other: what is in order by time grows at its end.
+        now = NOW + timedelta(milliseconds=self.issued)
+        for _ in issue_in_chunks(
+            self.database,
+            caller,
+            requests,
+            master=self.master,
+            addresses=ADDRESSES,
+            now=now,
+            entropy=secrets.token_bytes,
+        ):
+            pass
 
 
 @contextmanager

@@ -1,14 +1,19 @@
 """Issuing a roster: good records issued, bad ones reported, nothing twice."""
 
 import secrets
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from ledger.core.credential import Award
 from ledger.errors import MalformedError, Refused
+from ledger.services.issuing import AwardRequest
 from ledger.services.roster_issuing import (
     CHUNK,
     RosterReport,
     check_roster,
+    issue_in_chunks,
     issue_roster,
     report_json,
 )
@@ -110,6 +115,34 @@ def test_what_was_issued_before_a_crash_is_found_again(school: School) -> None:
     report = issue(school, data)
     assert sum(not line.already for line in report.lines) == 5
     assert issued(school) == CHUNK + 5
+
+
+def test_an_award_of_an_earlier_chunk_is_not_issued_again(school: School) -> None:
+    awards = [
+        Award(f"p{n}@example.com", date(2026, 5, 1)) for n in [*range(CHUNK), 0, 7]
+    ]
+    requests = [AwardRequest("py-1", None, award) for award in awards]
+
+    first, second = issue_in_chunks(
+        school.database,
+        school.caller,
+        requests,
+        master=school.master,
+        addresses=school.addresses,
+        now=NOW,
+        entropy=secrets.token_bytes,
+    )
+
+    assert not any(answer.already for answer in first)
+    assert second == [replace(first[n], already=True) for n in (0, 7)]
+    assert issued(school) == CHUNK
+
+
+def test_nothing_to_issue_is_no_chunk(bare_school: School) -> None:
+    """Nor is anything asked of a school that cannot issue."""
+    report = issue(bare_school, b"achievement,name,email,awarded_on\n")
+
+    assert report == RosterReport((), ())
 
 
 def test_the_whole_sample_roster_is_issued(school: School) -> None:

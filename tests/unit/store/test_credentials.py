@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import update
+from sqlalchemy import text, update
+from sqlalchemy.dialects import sqlite
 from sqlmodel import col
 
 from ledger.core.short_code import ShortCode
@@ -461,6 +462,22 @@ def test_two_credentials_of_one_code_are_both_kept_and_not_mixed_up(
 
     with database.read() as tx, pytest.raises(NotFound):
         credentials.of_code(tx, code)
+
+
+def test_what_one_earner_holds_is_looked_up_and_not_searched_for(
+    sqlite_database: Database,
+) -> None:
+    """Packing an archive for everyone would read everything once for each of them."""
+    query = credentials._of_earner(UUID(int=0), "zoe@example.org").compile(
+        dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+    )
+    with sqlite_database.read() as tx:
+        plan = tx.rows(text(f"EXPLAIN QUERY PLAN {query}"))
+    steps = [row["detail"] for row in plan if " credential " in row["detail"]]
+    assert len(steps) == 2
+    assert steps[0].startswith("SEARCH")
+    assert steps[0].endswith("(id=?)")
+    assert steps[1].endswith("(organisation_id=? AND recipient_email=?)")
 
 
 def test_what_one_earner_holds_newest_first(
