@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 #: Tests wait for servers and blocks much of the time: as many at once as there are processors.
 _TOGETHER = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+
+#: Thousands of small databases wait for a disk a sixth of the time. They take some 700 MB.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+_ROOM = 4 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,8 @@ class Stage:
     name: str
     promise: str
     commands: tuple[tuple[str, ...], ...]
+    #: Whether its temporary files go to memory, where there is room, and are gone afterwards.
+    in_memory: bool = False
 
 
 def python_scripts(root: Path) -> tuple[str, ...]:
@@ -88,6 +97,8 @@ def stages(root: Path, *, quick: bool, pytest_arguments: Sequence[str]) -> list[
         "tests",
         "every level, random order, nothing skipped",
         tests,
+        # What a chosen test left is there to be looked at.
+        in_memory=judged,
     )
     coverage = Stage(
         "coverage",
@@ -114,6 +125,15 @@ def run_stage(stage: Stage, root: Path) -> int:
     }
     path = os.pathsep.join([str(BIN), environment.get("PATH", os.defpath)])
     environment["PATH"] = path
+    if not stage.in_memory:
+        return _run_commands(stage, root, environment)
+    with _folder_in_memory() as folder:
+        # A folder that somebody chose stays.
+        chosen = {"TMPDIR": folder} | environment if folder else environment
+        return _run_commands(stage, root, chosen)
+
+
+def _run_commands(stage: Stage, root: Path, environment: dict[str, str]) -> int:
     for command in stage.commands:
         print(f"$ {' '.join(command)}", flush=True)
         try:
@@ -125,6 +145,18 @@ def run_stage(stage: Stage, root: Path) -> int:
             # A negative status is a signal's number; sys.exit would turn it into another one.
             return finished.returncode if finished.returncode > 0 else 1
     return 0
+
+
+@contextmanager
+def _folder_in_memory() -> Iterator[str | None]:
+    """A folder that is gone afterwards; None where memory is no folder or has little room."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < _ROOM:
+        yield None
+        return
+    with TemporaryDirectory(
+        dir=MEMORY, prefix="perdure-", ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
 
 
 def run_all(chosen: Sequence[Stage], root: Path) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -166,7 +165,7 @@ def of_earner(
     return [CredentialRecord(**row) for row in rows]
 
 
-def _of_earner(organisation_id: UUID, email: str) -> Select[Any]:
+def _of_earner(organisation_id: UUID, email: str) -> Select[CredentialRow]:
     # In two steps: SQLite would go through all that the organisation issued, since that is
     # in order, rather than look up the few of one earner and sort them.
     theirs = select(col(CredentialRow.id)).where(
@@ -369,12 +368,7 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
     The chain is the truth and lists made from this are a view of it: what only waits to be
     sent is not in it yet, and what a lost database had sent is.
     """
-    rows = tx.rows(
-        select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
-            col(CredentialRow.organisation_id) == organisation_id,
-            col(CredentialRow.withdrawn_at).is_not(None),
-        )
-    )
+    rows = tx.rows(_withdrawn(organisation_id))
     indexes = {str(row["id"]): int(row["status_index"]) for row in rows}
     subjects = list(indexes)
     found = set(recovered_bits.of(tx, organisation_id))
@@ -386,6 +380,13 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
         )
         found.update(indexes[row["subject"]] for row in tx.rows(query))
     return sorted(found)
+
+
+def _withdrawn(organisation_id: UUID) -> Select[UUID, int]:
+    return select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.withdrawn_at).is_not(None),
+    )
 
 
 def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:

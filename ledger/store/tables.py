@@ -439,6 +439,13 @@ class CredentialRow(_Row, table=True):
         ),
         CheckConstraint("length(recipient_name) <= 200", name="recipient_name_length"),
         Index("ix_credential_page", "organisation_id", "issued_at", "id"),
+        # Whoever verifies asks for a status list, and few of many are withdrawn.
+        Index(
+            "ix_credential_withdrawn",
+            "organisation_id",
+            sqlite_where=text("withdrawn_at IS NOT NULL"),
+            postgresql_where=text("withdrawn_at IS NOT NULL"),
+        ),
         Index(
             "ix_credential_waiting",
             "chain_id",

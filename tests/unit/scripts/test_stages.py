@@ -71,6 +71,44 @@ def test_what_was_compiled_is_kept_for_the_next_process(
     assert run_all([stage("look", look)], tmp_path) == 0
 
 
+def where(tmp_path: Path, *, in_memory: bool = True) -> Path:
+    """Where a stage's temporary files went."""
+    note = (
+        "import os, pathlib, tempfile;"
+        "made = tempfile.mkdtemp(); pathlib.Path('note').write_text(made)"
+    )
+    noted = Stage("note", "a test", ((sys.executable, "-c", note),), in_memory)
+    assert run_all([noted], tmp_path) == 0
+    return Path((tmp_path / "note").read_text())
+
+
+def test_temporary_files_go_to_memory_and_are_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(stages, "MEMORY", memory)
+    monkeypatch.setattr(stages, "_ROOM", 1)
+    monkeypatch.delenv("TMPDIR", raising=False)
+
+    assert where(tmp_path).parent.parent == memory
+    assert list(memory.iterdir()) == []
+    assert memory not in where(tmp_path, in_memory=False).parents
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert where(tmp_path).parent == tmp_path
+
+
+@pytest.mark.parametrize(("place", "room"), [("none", 1), (".", 2**80)])
+def test_temporary_files_go_where_they_always_do_if_memory_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, room: int
+) -> None:
+    monkeypatch.setattr(stages, "MEMORY", tmp_path / place)
+    monkeypatch.setattr(stages, "_ROOM", room)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    assert where(tmp_path).parent == tmp_path
+
+
 def names(*, quick: bool = False, pytest_arguments: tuple[str, ...] = ()) -> list[str]:
     chosen = stages.stages(stages.ROOT, quick=quick, pytest_arguments=pytest_arguments)
     return [stage.name for stage in chosen]

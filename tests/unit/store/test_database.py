@@ -420,6 +420,7 @@ WITH_ALL_INDEXES = (
     "ALTER TABLE credential ADD CONSTRAINT uq_credential_award UNIQUE (organisation_id,"
     " achievement_code, achievement_version, recipient_email, awarded_on)",
     "DROP INDEX ux_credential_place",
+    "DROP INDEX ix_credential_withdrawn",
     "ALTER TABLE credential ADD CONSTRAINT uq_credential_batch_id_leaf_index"
     " UNIQUE (batch_id, leaf_index)",
     "CREATE INDEX ix_credential_earner ON credential (organisation_id, recipient_email)",

@@ -1,8 +1,8 @@
 """Fewer indexes on credentials: what is written with every one is written in fewer places.
 
 The key of an award begins with the earner, so that it also finds what one earner holds; places
-in batches are indexed once there are any; codes have one index instead of two. There is no way
-down: a ledger goes back by restoring a backup.
+in batches are indexed once there are any; codes have one index instead of two. One is new, for the
+few that are withdrawn. There is no way down: a ledger goes back by restoring a backup.
 """
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ depends_on = None
 
 def upgrade() -> None:
     in_a_batch = sa.text("batch_id IS NOT NULL")
+    withdrawn = sa.text("withdrawn_at IS NOT NULL")
     with op.batch_alter_table("credential", copy_from=_credential()) as batch_op:
         batch_op.drop_index("ix_credential_earner")
         batch_op.drop_constraint("uq_credential_award", type_="unique")
@@ -39,6 +40,12 @@ def upgrade() -> None:
             unique=True,
             sqlite_where=in_a_batch,
             postgresql_where=in_a_batch,
+        )
+        batch_op.create_index(
+            "ix_credential_withdrawn",
+            ["organisation_id"],
+            sqlite_where=withdrawn,
+            postgresql_where=withdrawn,
         )
     with op.batch_alter_table(
         "credential_code",
