@@ -33,6 +33,7 @@ from ledger.store import (
     chains,
     checkpoints,
     credentials,
+    evidence,
     policies,
     trees,
 )
@@ -187,6 +188,11 @@ class _Examination:
             self._policies = policies.history(tx, self._chain.chain_id)
             rows = list(
                 chain_txs.in_state(tx, self._chain.chain_id, tuple(ChainTxState), _MANY)
+            )
+            neglected = evidence.neglected(tx, self._chain.chain_id)
+        for batch_id in neglected:
+            self._found.add(
+                "batch.evidence", batch_id, "is final without evidence, and none is due"
             )
         self._found.transactions += len(rows)
         self._check_nonces(rows)

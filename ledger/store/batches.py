@@ -150,7 +150,9 @@ def record_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> None:
         "block_number": anchored.block_number,
         "time": anchored.time,
     }
-    if not tx.add_if_absent(BatchAnchorRow, {**key, **values}):
+    if tx.add_if_absent(BatchAnchorRow, {**key, **values}):
+        evidence.ask_for(tx, batch_id, anchored.chain_id)
+    else:
         if anchored not in anchors(tx, batch_id):
             evidence.forget(tx, batch_id, anchored.chain_id)
         tx.change(update(BatchAnchorRow).filter_by(**key).values(**values))
@@ -158,7 +160,7 @@ def record_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> None:
 
 def forget_anchor(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
     """Take back what was final until the chain was reorganised below finality, and its evidence."""
-    evidence.forget(tx, batch_id, chain_id)
+    evidence.give_up(tx, batch_id, chain_id)
     tx.change(
         delete(BatchAnchorRow).where(
             col(BatchAnchorRow.batch_id) == batch_id,

@@ -184,13 +184,15 @@ def in_state(
 def _in_state(
     chain_id: int, states: frozenset[ChainTxState], limit: int
 ) -> Select[ChainTxRow]:
-    # Asked several times in every round, always for the same few: made once.
+    # Asked several times in every round, always for the same few: made once. In two steps:
+    # SQLite would go through all that ever was, since that is in order, rather than sort a few.
+    few = select(col(ChainTxRow.id)).where(
+        col(ChainTxRow.chain_id) == chain_id,
+        col(ChainTxRow.state).in_(sorted(states)),
+    )
     return (
         select(ChainTxRow)
-        .where(
-            col(ChainTxRow.chain_id) == chain_id,
-            col(ChainTxRow.state).in_(sorted(states)),
-        )
+        .where(col(ChainTxRow.id).in_(few))
         .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
         .limit(limit)
     )

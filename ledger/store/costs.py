@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlmodel import col
 
 from ledger.store.database import Transaction
@@ -63,7 +63,7 @@ def spent(tx: Transaction, chain_id: int, since: int) -> int:
         select(price, func.sum(col(ChainTxCostRow.gas_used)).label("gas"))
         .join(ChainTxRow, col(ChainTxRow.id) == col(ChainTxCostRow.chain_tx_id))
         .where(
-            col(ChainTxRow.chain_id) == chain_id,
+            _on(chain_id),
             col(ChainTxCostRow.time) > since,
         )
         .group_by(price)
@@ -71,12 +71,20 @@ def spent(tx: Transaction, chain_id: int, since: int) -> int:
     return sum(int(row["gas"]) * row["gas_price"] for row in rows)
 
 
+def _on(chain_id: int) -> ColumnElement[bool]:
+    # A sum, so that no index of chains serves: what was paid lately is found by its time.
+    # SQLite would go through all that was ever sent, and look up what each took.
+    return col(ChainTxRow.chain_id) + 0 == chain_id
+
+
 def first_time(tx: Transaction, chain_id: int) -> int | None:
     """The block time of the first transaction whose cost is known."""
     time: int | None = tx.scalar(
-        select(func.min(col(ChainTxCostRow.time)))
+        select(col(ChainTxCostRow.time))
         .join(ChainTxRow, col(ChainTxRow.id) == col(ChainTxCostRow.chain_tx_id))
-        .where(col(ChainTxRow.chain_id) == chain_id)
+        .where(_on(chain_id))
+        .order_by(col(ChainTxCostRow.time))
+        .limit(1)
     )
     return time
 
@@ -112,7 +120,7 @@ def anchoring(tx: Transaction, chain_id: int, since: int) -> tuple[int, int]:
         )
         .join(ChainTxRow, col(ChainTxRow.id) == col(ChainTxCostRow.chain_tx_id))
         .where(
-            col(ChainTxRow.chain_id) == chain_id,
+            _on(chain_id),
             col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
             col(ChainTxCostRow.time) > since,
         )

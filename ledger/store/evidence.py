@@ -6,7 +6,7 @@ Not data of a tenant: headers and trie nodes are public, and name nobody.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, and_, delete, func, insert, select, update
 from sqlmodel import SQLModel, col
 
 from ledger.core import rlp
@@ -27,6 +27,7 @@ from ledger.store.tables import (
     ChainTxRow,
     CredentialRow,
     EvidenceAccreditorRow,
+    EvidenceDueRow,
     EvidenceHeaderRow,
     EvidenceSlotRow,
     IssuerRow,
@@ -41,30 +42,75 @@ def unproved(tx: Transaction, chain_id: int, limit: int) -> Sequence[Batch]:
 
     Evidence from before an issuer of the batch closed is as good as none.
     """
-    proved = (
-        select(col(EvidenceHeaderRow.batch_id))
-        .where(
-            col(EvidenceHeaderRow.batch_id) == col(BatchRow.id),
-            col(EvidenceHeaderRow.chain_id) == chain_id,
-            ~col(EvidenceHeaderRow.stale),
-        )
-        .exists()
-    )
-    final = (
-        select(col(BatchAnchorRow.batch_id))
-        .where(
-            col(BatchAnchorRow.batch_id) == col(BatchRow.id),
-            col(BatchAnchorRow.chain_id) == chain_id,
-        )
-        .exists()
-    )
     rows = tx.rows(
         select(BatchRow)
-        .where(col(BatchRow.chain_id) == chain_id, final, ~proved)
+        .where(col(BatchRow.id).in_(_due(chain_id)))
         .order_by(col(BatchRow.sealed_at), col(BatchRow.id))
         .limit(limit)
     )
     return [Batch(**row) for row in rows]
+
+
+def neglected(tx: Transaction, chain_id: int) -> Sequence[UUID]:
+    """Batches that `unproved` should name and does not: there are none. Goes through all."""
+    rows = tx.rows(
+        select(col(BatchRow.id))
+        .join(
+            BatchAnchorRow,
+            and_(
+                col(BatchAnchorRow.batch_id) == col(BatchRow.id),
+                col(BatchAnchorRow.chain_id) == col(BatchRow.chain_id),
+            ),
+        )
+        .where(
+            col(BatchRow.chain_id) == chain_id,
+            col(BatchRow.id).not_in(
+                select(col(EvidenceHeaderRow.batch_id)).where(
+                    col(EvidenceHeaderRow.chain_id) == chain_id,
+                    ~col(EvidenceHeaderRow.stale),
+                )
+            ),
+            col(BatchRow.id).not_in(_due(chain_id)),
+        )
+        .order_by(col(BatchRow.id))
+    )
+    return [row["id"] for row in rows]
+
+
+def _due(chain_id: int) -> Select[UUID]:
+    return select(col(EvidenceDueRow.batch_id)).where(
+        col(EvidenceDueRow.chain_id) == chain_id
+    )
+
+
+def ask_for(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
+    """Have evidence of a final root taken, once more if there is some.
+
+    Only on the batch's home chain: does nothing on another one.
+    """
+    home = tx.scalar(select(col(BatchRow.chain_id)).where(col(BatchRow.id) == batch_id))
+    if home == chain_id:
+        tx.add_if_absent(EvidenceDueRow, {"batch_id": batch_id, "chain_id": chain_id})
+
+
+def ask_again(tx: Transaction, organisation_id: UUID, block: int) -> None:
+    """Have the evidence of an organisation's batches taken once more where it is older than a block."""
+    theirs = select(col(CredentialRow.batch_id)).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.batch_id).is_not(None),
+    )
+    older = (
+        col(EvidenceHeaderRow.batch_id).in_(theirs),
+        col(EvidenceHeaderRow.block_number) < block,
+    )
+    rows = tx.rows(
+        select(col(EvidenceHeaderRow.batch_id), col(EvidenceHeaderRow.chain_id)).where(
+            *older
+        )
+    )
+    tx.change(update(EvidenceHeaderRow).where(*older).values(stale=True))
+    for row in rows:
+        ask_for(tx, row["batch_id"], row["chain_id"])
 
 
 def subjects(tx: Transaction, batch_id: UUID) -> Sequence[EvidenceSubject]:
@@ -129,7 +175,7 @@ def keep(tx: Transaction, evidence: BatchEvidence) -> None:
     """
     if evidence.block_number < earliest_block(tx, evidence.batch_id):
         raise Conflict("an issuer of the batch has closed since; prove it once more")
-    forget(tx, evidence.batch_id, evidence.chain_id)
+    give_up(tx, evidence.batch_id, evidence.chain_id)
     key = {"batch_id": evidence.batch_id, "chain_id": evidence.chain_id}
     tx.change(
         insert(EvidenceHeaderRow).values(
@@ -161,8 +207,19 @@ def keep(tx: Transaction, evidence: BatchEvidence) -> None:
 
 
 def forget(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
-    """Take the evidence of a batch away; does nothing if there is none."""
-    for row in (EvidenceAccreditorRow, EvidenceSlotRow, EvidenceHeaderRow):
+    """Take the evidence of a final root away, if there is any, to be taken anew."""
+    give_up(tx, batch_id, chain_id)
+    ask_for(tx, batch_id, chain_id)
+
+
+def give_up(tx: Transaction, batch_id: UUID, chain_id: int) -> None:
+    """Take the evidence of a batch away, and ask for no other."""
+    for row in (
+        EvidenceAccreditorRow,
+        EvidenceSlotRow,
+        EvidenceHeaderRow,
+        EvidenceDueRow,
+    ):
         tx.change(
             delete(row).where(
                 col(row.batch_id) == batch_id, col(row.chain_id) == chain_id

@@ -8,11 +8,10 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import NotFound
+from ledger.store import evidence
 from ledger.store.database import Transaction
 from ledger.store.records import IssuerKey, IssuerKeyRole, IssuerRecord
 from ledger.store.tables import (
-    CredentialRow,
-    EvidenceHeaderRow,
     IssuerKeyRow,
     IssuerRow,
 )
@@ -66,18 +65,7 @@ def mark_closed(tx: Transaction, organisation_id: UUID, at: int, *, block: int) 
     Evidence of an earlier block is taken once more. Raises NotFound.
     """
     _mark(tx, organisation_id, closed_at=at, closed_block=block)
-    theirs = select(col(CredentialRow.batch_id)).where(
-        col(CredentialRow.organisation_id) == organisation_id,
-        col(CredentialRow.batch_id).is_not(None),
-    )
-    tx.change(
-        update(EvidenceHeaderRow)
-        .where(
-            col(EvidenceHeaderRow.batch_id).in_(theirs),
-            col(EvidenceHeaderRow.block_number) < block,
-        )
-        .values(stale=True)
-    )
+    evidence.ask_again(tx, organisation_id, block)
 
 
 def add_key(tx: Transaction, key: IssuerKey) -> None:

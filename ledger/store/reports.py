@@ -178,7 +178,10 @@ def _oldest_unanchored(tx: Transaction, chain_id: int) -> datetime | None:
         .where(
             col(ChainTxRow.chain_id) == chain_id,
             col(ChainTxRow.kind) == ChainTxKind.ANCHOR,
-            col(ChainTxRow.state) != ChainTxState.FINAL,
+            # Named one by one, so that what is final, nearly all, is not gone through.
+            col(ChainTxRow.state).in_(
+                [each for each in ChainTxState if each is not ChainTxState.FINAL]
+            ),
             ~displaced,
         )
         .order_by(col(ChainTxRow.position))

@@ -293,6 +293,7 @@ class EvidenceHeaderRow(_Row, table=True):
         ),
         CheckConstraint("block_number >= 0", name="block_number"),
         CheckConstraint("length(header) BETWEEN 1 AND 4096", name="header_length"),
+        Index("ix_evidence_header_block", "chain_id", "block_number"),
     )
 
     batch_id: UUID = Field(primary_key=True)
@@ -301,6 +302,21 @@ class EvidenceHeaderRow(_Row, table=True):
     header: bytes = Field(sa_type=LargeBinary)
     # An issuer of the batch has closed since: to be taken once more.
     stale: bool = Field(default=False)
+
+
+class EvidenceDueRow(_Row, table=True):
+    """A final root whose evidence is to be taken, or once more: a round looks at these alone."""
+
+    __tablename__ = "evidence_due"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["batch_id", "chain_id"],
+            ["batch_anchor.batch_id", "batch_anchor.chain_id"],
+        ),
+    )
+
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    batch_id: UUID = Field(primary_key=True)
 
 
 class EvidenceSlotRow(_Row, table=True):

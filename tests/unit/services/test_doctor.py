@@ -134,6 +134,10 @@ BROKEN: dict[str, tuple[Break, str]] = {
         "batch.size",
     ),
     "no anchor recorded": (sql("DELETE FROM batch_anchor"), "batch.anchor"),
+    "evidence that nobody takes": (
+        sql("DELETE FROM evidence_header", "DELETE FROM evidence_due"),
+        "batch.evidence",
+    ),
     "another time": (sql("UPDATE batch_anchor SET time = time + 1"), "batch.slot"),
     "another block": (
         sql("UPDATE chain_tx SET block_hash = zeroblob(32)"),

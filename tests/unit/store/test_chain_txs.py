@@ -11,6 +11,7 @@ from ledger.store import chain_txs, leases
 from ledger.store.chain_txs import TRANSITIONS, Values
 from ledger.store.database import Database, Transaction
 from ledger.store.records import LOST, ChainTx, ChainTxKind, ChainTxState, Lease
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -487,3 +488,15 @@ def test_nothing_else_is_taken_over(database: Database) -> None:
     with database.read() as tx:
         assert chain_txs.get(tx, waits.id) == waits
         assert chain_txs.get(tx, lost.id) == lost
+
+
+def test_what_is_under_way_is_looked_up_and_not_searched_for(
+    sqlite_database: Database,
+) -> None:
+    """Every round asks, several times, and nearly all that ever was is final."""
+    states = (State.IN_PROGRESS, State.SENT, State.MINED)
+    outer, *_, inner, _sort = plan_of(
+        sqlite_database, lambda tx: chain_txs.in_state(tx, CHAIN_ID, states, 9)
+    )
+    assert outer.endswith("(id=?)")
+    assert inner.endswith("ix_chain_tx_state (chain_id=? AND state=?)")

@@ -5,6 +5,7 @@ from ledger.store import batches, chain_txs, costs, leases, reports
 from ledger.store.chain_txs import Values
 from ledger.store.database import Database, Transaction
 from ledger.store.records import ChainTx, ChainTxState, Cost, Lease
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -139,3 +140,16 @@ def test_the_report_says_what_a_credential_cost(database: Database) -> None:
         (balance,) = report.balances
         assert report.days_left(balance) == 10**15 * 30 / (104_000 * 10**9)
         assert empty.days_left(balance) is None
+
+
+def test_what_was_paid_lately_is_found_by_its_time(sqlite_database: Database) -> None:
+    """Before every sending: all that was ever sent is not gone through."""
+    for asked in (
+        lambda tx: costs.spent(tx, CHAIN_ID, INSTANT),
+        lambda tx: costs.anchoring(tx, CHAIN_ID, INSTANT),
+        lambda tx: costs.first_time(tx, CHAIN_ID),
+    ):
+        by_time, then, *_ = plan_of(sqlite_database, asked)
+        assert "ix_chain_tx_cost_time" in by_time
+        assert then.startswith("SEARCH chain_tx USING INDEX ")
+        assert then.endswith("(id=?)")

@@ -5,8 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import ClauseElement, text, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import update
 from sqlmodel import col
 
 from ledger.core.short_code import ShortCode
@@ -24,6 +23,7 @@ from ledger.store.records import (
     Organisation,
 )
 from ledger.store.tables import ChainTxRow, CredentialCodeRow
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -464,24 +464,15 @@ def test_two_credentials_of_one_code_are_both_kept_and_not_mixed_up(
         credentials.of_code(tx, code)
 
 
-def steps_of(database: Database, query: ClauseElement) -> list[str]:
-    """How SQLite goes about it in the table of credentials."""
-    compiled = query.compile(
-        dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
-    )
-    with database.read() as tx:
-        plan = tx.rows(text(f"EXPLAIN QUERY PLAN {compiled}"))
-    return [row["detail"] for row in plan if " credential " in row["detail"]]
-
-
 def test_what_one_earner_holds_is_looked_up_and_not_searched_for(
     sqlite_database: Database,
 ) -> None:
     """Packing an archive for everyone would read everything once for each of them."""
-    query = credentials._of_earner(UUID(int=0), "zoe@example.org")
-    outer, inner = steps_of(sqlite_database, query)
+    outer, *_, inner, _sort = plan_of(
+        sqlite_database,
+        lambda tx: credentials.of_earner(tx, UUID(int=0), "zoe@example.org", limit=9),
+    )
 
-    assert outer.startswith("SEARCH")
     assert outer.endswith("(id=?)")
     assert inner.endswith("(organisation_id=? AND recipient_email=?)")
 
@@ -490,9 +481,10 @@ def test_what_is_withdrawn_is_looked_up_and_not_searched_for(
     sqlite_database: Database,
 ) -> None:
     """Anybody may ask for a status list; making one would read all that a school issued."""
-    assert steps_of(sqlite_database, credentials._withdrawn(UUID(int=0))) == [
-        "SEARCH credential USING INDEX ix_credential_withdrawn (organisation_id=?)"
-    ]
+    steps = plan_of(
+        sqlite_database, lambda tx: credentials.withdrawn_indexes(tx, UUID(int=0))
+    )
+    assert steps[0].endswith("USING INDEX ix_credential_withdrawn (organisation_id=?)")
 
 
 def test_what_one_earner_holds_newest_first(

@@ -28,6 +28,7 @@ from ledger.store import (
     chains,
     credentials,
     database as store_database,
+    evidence,
     issuers,
     organisations,
     trees,
@@ -429,8 +430,11 @@ WITH_ALL_INDEXES = (
     "CREATE INDEX ix_credential_code_code ON credential_code (code)",
 )
 
-#: Back to before 0011.
-WITHOUT_OUTAGES = ("DROP TABLE outage",)
+#: Back to before 0013.
+WITHOUT_DUE = ("DROP TABLE evidence_due", "DROP INDEX ix_evidence_header_block")
+
+#: Back to before 0011; what 0012 did is undone by `go_back`.
+WITHOUT_OUTAGES = (*WITHOUT_DUE, "DROP TABLE outage")
 
 #: Back to before 0010.
 WITHOUT_CHECKPOINTS = (*WITHOUT_OUTAGES, "DROP TABLE batch_checkpoint")
@@ -585,6 +589,18 @@ WITH_PATHS: tuple[tuple[str, tuple[dict[str, object], ...]], ...] = (
         ),
     ),
     (
+        "batch_anchor",
+        (
+            {
+                "batch_id": UUID(int=2),
+                "chain_id": 1,
+                "registry_address": "0x" + "5e" * 20,
+                "block_number": 1,
+                "time": 1,
+            },
+        ),
+    ),
+    (
         "credential",
         tuple(
             {
@@ -663,6 +679,7 @@ def test_upgrade_to_trees_keeps_the_paths_that_are_there(
                 assert proof.sealed_root(member.leaf) == batch.sealed_root
             with pytest.raises(NotFound):
                 list(trees.paths(tx, batch))
+            assert evidence.unproved(tx, 1, 9) == [batch]
             waits = credentials.get(tx, UUID(int=1), UUID(int=12))
             assert waits.batch_id is None
             code = ShortCode.of(UUID(int=10))

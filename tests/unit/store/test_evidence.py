@@ -18,6 +18,7 @@ from ledger.store.records import (
     Organisation,
     SlotNodes,
 )
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -153,6 +154,39 @@ def test_a_batch_is_unproved_from_final_until_it_has_evidence(
         evidence.keep(tx, evidence_of(first, SLOT))
     with database.read() as tx:
         assert evidence.unproved(tx, CHAIN_ID, 9) == [second]
+    with database.begin() as tx:
+        evidence.forget(tx, first.id, CHAIN_ID)
+        batches.forget_anchor(tx, second.id, CHAIN_ID)
+    with database.read() as tx:
+        assert evidence.unproved(tx, CHAIN_ID, 9) == [first]
+        assert evidence.neglected(tx, CHAIN_ID) == []
+
+
+def test_an_anchor_on_another_chain_asks_for_no_evidence(
+    database: Database, school: Organisation
+) -> None:
+    batch = seal(database, school, 1)
+    elsewhere = replace(ANCHORED, chain_id=CHAIN_ID + 1)
+    with database.begin() as tx:
+        batches.record_anchor(tx, batch.id, elsewhere)
+        batches.record_anchor(tx, batch.id, replace(elsewhere, block_number=13))
+
+    with database.read() as tx:
+        assert evidence.unproved(tx, CHAIN_ID + 1, 9) == []
+        assert evidence.unproved(tx, CHAIN_ID, 9) == [batch]
+
+
+def test_what_is_unproved_is_looked_up_and_not_searched_for(
+    sqlite_database: Database,
+) -> None:
+    """Every round asks, and nearly all that was ever sealed is proved."""
+    outer, *_, inner, _sort = plan_of(
+        sqlite_database, lambda tx: evidence.unproved(tx, CHAIN_ID, 9)
+    )
+    assert outer.endswith("(id=?)")
+    assert inner.startswith("SEARCH evidence_due ")
+    (newest,) = plan_of(sqlite_database, lambda tx: evidence.newest(tx, CHAIN_ID))
+    assert newest.endswith("USING INDEX ix_evidence_header_block (chain_id=?)")
 
 
 def test_evidence_goes_with_the_anchor_that_it_proves(

@@ -167,6 +167,9 @@ NOT_OF_A_TENANT = {
     "evidence.earliest_block": "the worker",
     "evidence.endorsements": "the worker",
     "evidence.forget": "the worker",
+    "evidence.ask_for": "the worker",
+    "evidence.give_up": "the worker",
+    "evidence.neglected": "the doctor",
     "evidence.header": "headers and trie nodes name nobody",
     "evidence.keep": "the worker",
     "evidence.keep_carried": "headers and trie nodes name nobody",
@@ -350,6 +353,7 @@ class Ledger:
                 "answer": self.answer,
                 "now": NOW,
             },
+            "evidence.ask_again": {"block": 13},
             "issuers.keys": {},
             "issuers.mark_closed": {"at": 2, "block": 9},
             "issuers.mark_key_opened": {"key_id": issuer_key(self.owner).key_id, "at": 2},
@@ -369,11 +373,13 @@ def world(database: Database) -> Ledger:
 
 def belongings(tx: Transaction, organisation: Organisation) -> dict[str, list[Any]]:
     """Every row of an organisation, in every table that has organisations."""
-    found = {}
+    found: dict[str, list[Any]] = {}
     for table in metadata.sorted_tables:
         if "organisation_id" in table.columns:
             mine = select(table).where(table.c.organisation_id == organisation.id)
             found[table.name] = sorted(repr(dict(row)) for row in tx.rows(mine))
+    # Batches are of several organisations; here only the owner has any.
+    found["evidence_due"] = [*evidence.unproved(tx, CHAIN_ID, 9)]
     return found
 
 
