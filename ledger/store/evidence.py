@@ -99,16 +99,20 @@ def ask_again(tx: Transaction, organisation_id: UUID, block: int) -> None:
         col(CredentialRow.organisation_id) == organisation_id,
         col(CredentialRow.batch_id).is_not(None),
     )
-    older = (
-        col(EvidenceHeaderRow.batch_id).in_(theirs),
-        col(EvidenceHeaderRow.block_number) < block,
+    tx.change(
+        update(EvidenceHeaderRow)
+        .where(
+            col(EvidenceHeaderRow.batch_id).in_(theirs),
+            col(EvidenceHeaderRow.block_number) < block,
+        )
+        .values(stale=True)
     )
+    # Afterwards: what somebody else kept in between is among them.
     rows = tx.rows(
         select(col(EvidenceHeaderRow.batch_id), col(EvidenceHeaderRow.chain_id)).where(
-            *older
+            col(EvidenceHeaderRow.batch_id).in_(theirs), col(EvidenceHeaderRow.stale)
         )
     )
-    tx.change(update(EvidenceHeaderRow).where(*older).values(stale=True))
     for row in rows:
         ask_for(tx, row["batch_id"], row["chain_id"])
 
