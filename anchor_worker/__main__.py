@@ -37,6 +37,7 @@ from anchor_worker.seal import CHECKPOINT_AGE
 from anchor_worker.wiring import (
     Options,
     Signers,
+    ask_for_evidence,
     make_deliverer,
     make_loops,
     plan_chains,
@@ -137,6 +138,7 @@ def _run(options: argparse.Namespace, settings: Settings, stop: threading.Event)
                 settings, database, Care(options.poll, options.lease, keep), clock=_now
             )
             record_chains(database, plans)
+            ask_for_evidence(database, plans)
             if not options.adopt_sender:
                 refuse_used_accounts(database, loops, settings.paying_account)
             for loop in loops:

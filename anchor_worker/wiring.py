@@ -40,7 +40,7 @@ from ledger.chain.sender import KeystoreSigner, Signer, SigningRules
 from ledger.config import NETWORKS, OTHER_CHAINS, RPC_URLS, Settings, Variable, blaming
 from ledger.errors import ChainUnavailable, MalformedError, SettingError
 from ledger.services.sender_use import refuse_used_account
-from ledger.store import chains
+from ledger.store import chains, evidence
 from ledger.store.database import Database
 from ledger.store.records import Chain, WorkerReport
 from ledger.verify.networks import Network, caip2
@@ -191,6 +191,22 @@ def record_chains(database: Database, plans: Sequence[ChainPlan]) -> None:
         for other in others:
             with blaming(other.setting, NETWORKS):
                 chains.record(tx, other.chain)
+
+
+def ask_for_evidence(database: Database, plans: Sequence[ChainPlan]) -> None:
+    """Have evidence taken that an older release, at work during an upgrade, has not asked for."""
+    for plan in plans:
+        chain_id = plan.chain.chain_id
+        with database.read() as tx:
+            neglected = evidence.neglected(tx, chain_id)
+        if neglected:
+            _log.warning(
+                "evidence that nobody asked for is taken now",
+                extra={"chain": plan.name, "batches": len(neglected)},
+            )
+        for batch_id in neglected:
+            with database.begin() as tx:
+                evidence.ask_for(tx, batch_id, chain_id)
 
 
 def refuse_used_accounts(

@@ -147,10 +147,17 @@ def _run_commands(stage: Stage, root: Path, environment: dict[str, str]) -> int:
     return 0
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether files can be made in a folder, and programs among them started."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return False
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
 @contextmanager
 def _folder_in_memory() -> Iterator[str | None]:
-    """A folder that is gone afterwards; None where memory is no folder or has little room."""
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < _ROOM:
+    """A folder that is gone afterwards; None where memory is none of ours or has little room."""
+    if not _is_ours(MEMORY) or shutil.disk_usage(MEMORY).free < _ROOM:
         yield None
         return
     with TemporaryDirectory(

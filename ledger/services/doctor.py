@@ -23,6 +23,7 @@ from ledger.errors import (
     NotFound,
     ProofError,
     SettingError,
+    StoreError,
 )
 from ledger.services.event_check import check_events
 from ledger.services.policies import ceilings_at
@@ -110,7 +111,7 @@ def examine(
     diagnosis = Diagnosis()
     try:
         database.check_pages()
-    except SettingError as error:
+    except (SettingError, StoreError) as error:
         diagnosis.add("database.damaged", database.name, str(error))
     with database.read() as tx:
         known = chains.all(tx)
@@ -192,7 +193,10 @@ class _Examination:
             neglected = evidence.neglected(tx, self._chain.chain_id)
         for batch_id in neglected:
             self._found.add(
-                "batch.evidence", batch_id, "is final without evidence, and none is due"
+                "batch.evidence",
+                batch_id,
+                "is final without evidence, and none is due:"
+                " a worker that is started asks for it",
             )
         self._found.transactions += len(rows)
         self._check_nonces(rows)

@@ -410,8 +410,10 @@ def _may_pass(error: SQLAlchemyError) -> bool:
     if not isinstance(error, OperationalError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        # The low byte is the kind, the others say more about it.
-        return error.orig.sqlite_errorcode & 0xFF in _PASSING
+        # The low byte is the kind, the others say more. What Python's module refuses by
+        # itself, as bytes that are no text, has none.
+        code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in _PASSING
     # Of PostgreSQL: whatever kept it from answering. A server that starts says so as one
     # that knows no such role does, in words alone.
     return True

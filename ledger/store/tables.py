@@ -497,7 +497,8 @@ class CredentialRow(_Row, table=True):
 class CredentialCodeRow(_Row, table=True):
     """The code on a credential's certificate, made from its id; kept to be looked up.
 
-    Not unique: that two ids have one code is next to impossible and must stop no import.
+    Not unique: that two ids have one code is next to impossible and must stop no import. That an
+    id has one code follows from its making.
     """
 
     __tablename__ = "credential_code"

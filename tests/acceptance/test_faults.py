@@ -87,11 +87,15 @@ def stop_between_transactions(
 
 def is_stopped(pid: int) -> bool:
     threads = Path(f"/proc/{pid}/task").iterdir()
-    # After the name, which may hold anything, comes the state.
-    states = [
-        (each / "stat").read_text().rpartition(")")[2].split() for each in threads
-    ]
-    return all(state[0] == "T" for state in states)
+    try:
+        # After the name, which may hold anything, comes the state.
+        states = [
+            (each / "stat").read_text().rpartition(")")[2].split()[0]
+            for each in threads
+        ]
+    except FileNotFoundError:  # a thread has ended meanwhile
+        return False
+    return set(states) == {"T"}
 
 
 def is_free(database: Database) -> bool:

@@ -1,14 +1,17 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from sqlalchemy import text
 
 from anchor_worker.loop import Worker
 from anchor_worker.wiring import (
     ChainPlan,
     Loop,
     accreditors_in,
+    ask_for_evidence,
     read_trust_list,
     refuse_used_accounts,
 )
@@ -17,9 +20,11 @@ from ledger.chain.node import BlockTag, ChainNode
 from ledger.config import SENDER_KEYSTORE
 from ledger.core.issuer import IssuerReference
 from ledger.errors import SettingError
+from ledger.store import batches, evidence
 from ledger.store.database import Database
-from ledger.store.records import Chain
+from ledger.store.records import Anchored, Chain
 from ledger.verify.trust import Trusted, TrustList, encode_trust_list
+from tests.unit.store.samples import CHAIN_ID, add_school, batch_of, issue
 
 REGISTRY = "0x" + "ab" * 20
 CHAIN = Chain(5, bytes(32), "0x" + "cd" * 20, REGISTRY, test=True)
@@ -52,6 +57,27 @@ def test_a_trust_list_that_is_none_stops_the_start(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(SettingError, match=r"--trust .*missing"):
         accreditors_in(read_trust_list(path), CHAIN)
+
+
+def test_evidence_that_nobody_asked_for_is_due_after_a_start(
+    sqlite_database: Database,
+) -> None:
+    """As an older release leaves it that is at work while the schema is upgraded."""
+    chain = replace(CHAIN, chain_id=CHAIN_ID)
+    with sqlite_database.begin() as tx:
+        records = issue(tx, add_school(tx), 1)
+        batch, members = batch_of(records)
+        batches.seal(tx, batch, members, to=REGISTRY, data=b"x", gas=1)
+        batches.record_anchor(tx, batch.id, Anchored(CHAIN_ID, REGISTRY, 12, 1))
+        tx.change(text("DELETE FROM evidence_due"))
+    with sqlite_database.read() as tx:
+        assert evidence.unproved(tx, CHAIN_ID, 9) == []
+
+    for _ in range(2):
+        ask_for_evidence(sqlite_database, [ChainPlan(chain, [])])
+
+    with sqlite_database.read() as tx:
+        assert evidence.unproved(tx, CHAIN_ID, 9) == [batch]
 
 
 class Garbling(MemoryChain):

@@ -894,14 +894,16 @@ def test_file_whose_lock_is_held_is_no_wrong_setting(
         (sqlite3.SQLITE_CANTOPEN, False),
         (sqlite3.SQLITE_CORRUPT, False),
         (sqlite3.SQLITE_READONLY_DBMOVED, False),
+        (None, False),
     ],
 )
 def test_what_may_pass_by_itself_is_no_wrong_setting(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, code: int, *, passes: bool
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, code: int | None, *, passes: bool
 ) -> None:
     def refuse(*_: object) -> None:
         error = sqlite3.OperationalError("canary")
-        error.sqlite_errorcode = code
+        if code is not None:
+            error.sqlite_errorcode = code
         raise OperationalError("SELECT 1", {}, error)
 
     monkeypatch.setattr(store_database, "_require_head", refuse)
