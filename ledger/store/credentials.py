@@ -14,7 +14,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     and_,
     case,
     func,
@@ -161,22 +160,19 @@ def of_earner(
     tx: Transaction, organisation_id: UUID, email: str, *, limit: int
 ) -> Sequence[CredentialRecord]:
     """What an organisation has issued to one e-mail address, at most `limit`, newest first."""
-    rows = tx.rows(_of_earner(organisation_id, email).limit(limit))
-    return [CredentialRecord(**row) for row in rows]
-
-
-def _of_earner(organisation_id: UUID, email: str) -> Select[CredentialRow]:
     # In two steps: SQLite would go through all that the organisation issued, since that is
     # in order, rather than look up the few of one earner and sort them.
     theirs = select(col(CredentialRow.id)).where(
         col(CredentialRow.organisation_id) == organisation_id,
         col(CredentialRow.recipient_email) == email,
     )
-    return (
+    rows = tx.rows(
         select(CredentialRow)
         .where(col(CredentialRow.id).in_(theirs))
         .order_by(col(CredentialRow.issued_at).desc(), col(CredentialRow.id))
+        .limit(limit)
     )
+    return [CredentialRecord(**row) for row in rows]
 
 
 def earners(
@@ -368,7 +364,12 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
     The chain is the truth and lists made from this are a view of it: what only waits to be
     sent is not in it yet, and what a lost database had sent is.
     """
-    rows = tx.rows(_withdrawn(organisation_id))
+    rows = tx.rows(
+        select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
+            col(CredentialRow.organisation_id) == organisation_id,
+            col(CredentialRow.withdrawn_at).is_not(None),
+        )
+    )
     indexes = {str(row["id"]): int(row["status_index"]) for row in rows}
     subjects = list(indexes)
     found = set(recovered_bits.of(tx, organisation_id))
@@ -380,13 +381,6 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
         )
         found.update(indexes[row["subject"]] for row in tx.rows(query))
     return sorted(found)
-
-
-def _withdrawn(organisation_id: UUID) -> Select[UUID, int]:
-    return select(col(CredentialRow.id), col(CredentialRow.status_index)).where(
-        col(CredentialRow.organisation_id) == organisation_id,
-        col(CredentialRow.withdrawn_at).is_not(None),
-    )
 
 
 def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:

@@ -10,6 +10,7 @@ from ledger.store.records import (
     Figures,
     WorkerReport,
 )
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -26,6 +27,18 @@ from tests.unit.store.samples import (
 
 S = ChainTxState
 NOTHING = dict.fromkeys(ChainTxState, 0)
+
+
+def test_the_oldest_under_way_is_looked_up_and_not_searched_for(
+    sqlite_database: Database,
+) -> None:
+    """Whoever watches asks every few seconds, and nearly all that ever was is final."""
+    steps = plan_of(
+        sqlite_database, lambda tx: reports._oldest_unanchored(tx, CHAIN_ID)
+    )
+    outer, inner = (step for step in steps if step.startswith("SEARCH chain_tx USING"))
+    assert outer.endswith("(id=?)")
+    assert inner.endswith("ix_chain_tx_state (chain_id=? AND state=?)")
 
 
 def test_empty_ledger_has_nothing_to_do(database: Database) -> None:
