@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle, repeat
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,41 @@ def test_the_ratio_is_of_one_item_each() -> None:
 
     assert done == ["ours", "theirs"] * 4
     assert (found.passed, found.unit) == (True, "us")
+
+
+def test_two_processes_are_compared_with_one_before_and_one_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A machine that takes twice as long in every second measurement of one alone.
+    seconds = {1: cycle([1.0, 2.0]), 2: repeat(2.0)}
+    asked: list[tuple[int, int]] = []
+
+    def together(workers: Sequence[object], count: int) -> float:
+        asked.append((len(workers), count))
+        if count < 0:
+            return 1.0
+        return 0.0 if count == 10 else next(seconds[len(workers)])
+
+    monkeypatch.setattr(issuing, "_together", together)
+    found = issuing.two_processes(Effort(rounds=4, divisor=100))
+
+    assert found.ratio == 1.5
+    assert found.passed
+    assert found.note.endswith("from 1.50 to 1.50; a bare loop reaches 2.00 meanwhile")
+    issued = [processes for processes, count in asked if count > 10]
+    assert issued == [1, 2, 1, 2, 1, 2, 1, 2, 1]
+    assert {count for _, count in asked if count > 10} == {4_000}
+
+
+def test_two_processes_really_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuing, "CHUNK", 5)
+    monkeypatch.setattr(issuing, "_TURNS", 1)
+
+    found = issuing.two_processes(Effort(rounds=1, divisor=100))
+
+    assert found.ratio is not None
+    assert found.ratio > 0
+    assert found.note.startswith("wall time, 20 each")
 
 
 # ---------------------------------------------------------------- other people's engines
