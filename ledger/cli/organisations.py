@@ -1,7 +1,7 @@
 """Organisations, their API keys, issuer records and achievements."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -70,7 +70,9 @@ def api_key_create(
             caller,
             name=name,
             scopes=frozenset(scope),
-            expires_at=None if expires is None else expires.replace(tzinfo=UTC),
+            expires_at=None
+            if expires is None
+            else datetime.combine(expires, time.max, UTC),
             now=now(),
             entropy=secrets.token_bytes,
         )

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from ledger.core.keys import encode_base58
@@ -24,11 +24,15 @@ _CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf a request runs. Only an API key or the local operator makes one."""
+    """On whose behalf a request runs. Only an API key or the local operator makes one.
+
+    `until` is when the key ends; None if it never does, and for the operator.
+    """
 
     organisation: Organisation
     scopes: frozenset[str]
     key_id: UUID | None
+    until: datetime | None = None
 
     def require(self, scope: str) -> None:
         """Raise Refused unless the caller's key carries `scope`."""
@@ -78,12 +82,23 @@ def create_api_key(  # noqa: PLR0913 - each is a fact of the key
 ) -> tuple[ApiKey, str]:
     """Make an API key; the text is shown this once, its SHA-256 is what is stored.
 
-    Raises MalformedError for an unknown scope.
+    Without `expires_at` it ends when the caller's key does. Raises MalformedError for an
+    unknown scope or an end that is not in the future, Refused for an end after that of the
+    caller's key: whoever has a key for a while could otherwise stay for ever.
     """
     unknown = scopes - SCOPES
     if unknown or not scopes:
         known = ", ".join(sorted(SCOPES))
         raise MalformedError(f"scopes: choose one or more of {known}")
+    if expires_at is not None and expires_at <= now:
+        raise MalformedError("the API key would end before it begins: its end is past")
+    if caller.until is not None:
+        if expires_at is not None and expires_at > caller.until:
+            raise Refused(
+                "this API key may not make one that lasts longer than itself: it ends at"
+                f" {caller.until.astimezone(UTC).isoformat()}"
+            )
+        expires_at = expires_at or caller.until
     text = KEY_PREFIX + encode_base58(entropy(32))
     key = api_keys.add(
         tx,
@@ -127,7 +142,7 @@ def authenticate(tx: Transaction, text: str, now: datetime) -> Caller:
     if not key.usable(now):
         raise refusal
     organisation = organisations.by_id(tx, key.organisation_id)
-    return Caller(organisation, key.scopes, key.id)
+    return Caller(organisation, key.scopes, key.id, key.expires_at)
 
 
 def _hash(text: str) -> bytes:

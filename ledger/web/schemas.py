@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -52,9 +58,22 @@ def _text_only(value: object) -> object:
     return value
 
 
-#: ISO 8601; going in, from JSON text alone.
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # Where it was written the year is 1 or 9999; in UTC, which is stored, it is neither.
+        raise PydanticCustomError(
+            "datetime_out_of_range",
+            "a moment of the years 1 to 9999 in UTC is expected",
+        ) from None
+
+
+#: ISO 8601; going in, from JSON text alone, and within what UTC can say.
 DayIn = Annotated[date, BeforeValidator(_text_only)]
-MomentIn = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+MomentIn = Annotated[
+    AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_utc)
+]
 Moment: TypeAlias = AwareDatetime
 
 #: Endpoints may name it, without reaching into the store.

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import Field, StrictStr
 from starlette.responses import Response
 
+from ledger.errors import Refused
 from ledger.services.organisations import (
     create_api_key,
     list_api_keys,
@@ -14,6 +15,7 @@ from ledger.services.organisations import (
 )
 from ledger.web.deps import Managing, ManagingOnce, Transaction, check_scopes
 from ledger.web.idempotency import Answer
+from ledger.web.problems import HttpProblem
 from ledger.web.schemas import KEYED, ONCE, In, Moment, MomentIn, Out, example, problems
 from ledger.web.strict import API, StrictRoute
 
@@ -84,19 +86,25 @@ class ApiKeysOut(Out):
     responses=problems(*ONCE),
 )
 def post_api_key(desk: ManagingOnce, body: ApiKeyIn) -> Response:
-    """Make a key. It may do no more than the key that makes it."""
+    """Make a key. It may do no more than the key that makes it, and for no longer.
+
+    Without `expiresAt` it ends when that key does.
+    """
     check_scopes(desk.caller, body.scopes)
 
     def work(tx: Transaction) -> Answer:
-        key, text = create_api_key(
-            tx,
-            desk.caller,
-            name=body.name,
-            scopes=frozenset(body.scopes),
-            expires_at=body.expires_at,
-            now=desk.now,
-            entropy=desk.edges.entropy,
-        )
+        try:
+            key, text = create_api_key(
+                tx,
+                desk.caller,
+                name=body.name,
+                scopes=frozenset(body.scopes),
+                expires_at=body.expires_at,
+                now=desk.now,
+                entropy=desk.edges.entropy,
+            )
+        except Refused as error:
+            raise HttpProblem(403, "forbidden", f"{error}.") from error
         return Answer(201, NewApiKeyOut(**_facts(key), key=text))
 
     return desk.once.work(work)

@@ -1,6 +1,8 @@
 """The command as an operator types it: in this process, against a real chain and database."""
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from ledger.chain.accounts import address_of
 from ledger.core.durable import parse_credential_file
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.services.organisations import list_api_keys, operator_of
+from ledger.store.database import Database
 from tests.anvil import DEV_KEY, Anvil
 from tests.integration.cli.commands import (
     SAMPLES,
@@ -407,6 +411,33 @@ def test_api_keys_are_shown_once(ledger: Command, tmp_path: Path) -> None:
         "usable"
     ]
     assert made["key"].encode() not in (tmp_path / "perdure.db").read_bytes()
+
+
+def test_an_api_key_lasts_through_its_last_day(ledger: Command, tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    create = (
+        "api-key",
+        "create",
+        "--org",
+        "riverside",
+        "--name",
+        "a",
+        "--scope",
+        "read",
+    )
+
+    assert ledger(*create, "--expires", today.isoformat()).code == 0
+    assert ledger(*create, "--expires", "9999-12-31").code == 0
+    past = ledger(*create, "--expires", str(today - timedelta(days=1)))
+
+    assert (past.code, "its end is past" in past.err) == (1, True)
+    with (
+        closing(Database.open(f"sqlite:///{tmp_path}/perdure.db")) as database,
+        database.read() as tx,
+    ):
+        first, last = list_api_keys(tx, operator_of(tx, "riverside"))
+    assert first.expires_at == datetime.combine(today, time.max, UTC)
+    assert last.expires_at == datetime.max.replace(tzinfo=UTC)
 
 
 def test_texts_for_people_name_the_next_step(ledger: Command, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Organisations and API keys: shown once, stored hashed, bound to one organisation."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from ledger.errors import Conflict, MalformedError, NotFound, Refused
 from ledger.services.organisations import (
+    Caller,
     authenticate,
     create_api_key,
     create_organisation,
@@ -14,7 +15,7 @@ from ledger.services.organisations import (
     operator_of,
     revoke_api_key,
 )
-from ledger.store.database import Database
+from ledger.store.database import Database, Transaction
 from ledger.store.records import ApiKey
 from tests.unit.services.conftest import NOW, School
 
@@ -30,6 +31,19 @@ def make_key(school: School, *, days: int | None = None) -> tuple[ApiKey, str]:
             now=NOW,
             entropy=secrets.token_bytes,
         )
+
+
+def child_of(tx: Transaction, parent: Caller, expires_at: datetime | None) -> ApiKey:
+    key, _ = create_api_key(
+        tx,
+        parent,
+        name="child",
+        scopes=frozenset({"read"}),
+        expires_at=expires_at,
+        now=NOW,
+        entropy=secrets.token_bytes,
+    )
+    return key
 
 
 @pytest.mark.parametrize("code", ["", "UPPER", "-a", "a-", "a b", "a" * 41, "ä"])
@@ -106,6 +120,34 @@ def test_an_expired_key_is_refused_from_its_second_on(bare_school: School) -> No
         authenticate(tx, text, NOW + timedelta(days=1, seconds=-1))
         with pytest.raises(Refused):
             authenticate(tx, text, NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [(None, timedelta(days=2)), (timedelta(days=1), timedelta(days=1)),
+     (timedelta(days=2), timedelta(days=2))],
+)  # fmt: skip
+def test_a_key_made_by_a_key_ends_no_later(
+    bare_school: School, asked: timedelta | None, given: timedelta
+) -> None:
+    _, text = make_key(bare_school, days=2)
+
+    with bare_school.database.begin() as tx:
+        parent = authenticate(tx, text, NOW)
+        child = child_of(tx, parent, None if asked is None else NOW + asked)
+        with pytest.raises(Refused, match="lasts longer than itself"):
+            child_of(tx, parent, NOW + timedelta(days=2, microseconds=1))
+
+    assert child.expires_at == NOW + given
+
+
+@pytest.mark.parametrize("until", [NOW, NOW - timedelta(days=1)])
+def test_a_key_that_has_ended_is_not_made(bare_school: School, until: datetime) -> None:
+    with (
+        bare_school.database.begin() as tx,
+        pytest.raises(MalformedError, match="its end is past"),
+    ):
+        child_of(tx, bare_school.caller, until)
 
 
 @pytest.mark.parametrize("text", ["", "perdure_", "perdure_" + "1" * 44, "x" * 10_000])
