@@ -121,7 +121,7 @@ def api_key_revoke(
     org_code: Org,
     as_json: AsJson = False,
 ) -> int:
-    """End an API key at once."""
+    """End an API key at once. One that has been ended stays as it is."""
     from ledger.services.organisations import revoke_api_key
 
     database = open_database(settings_from_environment())

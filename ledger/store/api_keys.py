@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, insert, select, update
 from sqlmodel import col
 
-from ledger.errors import Conflict, NotFound
+from ledger.errors import NotFound
 from ledger.store.database import Transaction
 from ledger.store.records import ApiKey
 from ledger.store.tables import ApiKeyRow
@@ -65,7 +65,7 @@ def all(tx: Transaction, organisation_id: UUID) -> Sequence[ApiKey]:
 
 
 def revoke(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> None:
-    """Revoke a key at once. Raises NotFound, Conflict if it is revoked already."""
+    """Revoke a key at once; one that is revoked stays as it is. Raises NotFound."""
     done = tx.change(
         update(ApiKeyRow)
         .where(
@@ -75,11 +75,8 @@ def revoke(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> N
         )
         .values(revoked_at=now)
     )
-    if done == 1:
-        return
-    if not any(key.id == id for key in all(tx, organisation_id)):
+    if done == 0 and not any(key.id == id for key in all(tx, organisation_id)):
         raise NotFound(_NO_KEY)
-    raise Conflict("this API key is already revoked")
 
 
 def touch(tx: Transaction, organisation_id: UUID, id: UUID, now: datetime) -> None:

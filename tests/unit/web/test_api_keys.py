@@ -74,3 +74,17 @@ def test_the_last_moment_of_all_is_kept_as_it_is(world: World, zone: str) -> Non
     listed = world.client(world.riverside.key).get("/api/v1/api-keys")
     last = "9999-12-31T23:59:59Z" if zone == "Z" else "9999-12-31T00:00:59Z"
     assert last in {key["expiresAt"] for key in listed.json()["apiKeys"]}
+
+
+def test_a_key_is_ended_once_and_may_be_ended_again(world: World) -> None:
+    client = world.client(world.riverside.key)
+    made = make(world, world.riverside.key).json()
+    address = f"/api/v1/api-keys/{made['id']}"
+
+    ended = client.delete(address)
+    before = client.get("/api/v1/api-keys").json()
+    world.clock.advance(seconds=10)
+    again = client.delete(address)
+
+    assert (ended.status_code, again.status_code) == (204, 204)
+    assert client.get("/api/v1/api-keys").json() == before
