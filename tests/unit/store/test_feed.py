@@ -295,6 +295,25 @@ def test_a_cursor_of_another_log_is_gone(
         theirs(database, school, EventCursor(7, EventCursor.END))
 
 
+@pytest.mark.parametrize("index", [3, 4, 5_000_000, EventCursor.END])
+def test_a_cursor_behind_the_end_of_a_row_leads_on(
+    database: Database, school: Organisation, index: int
+) -> None:
+    """As after a restore: the log was written anew, and its rows are other ones."""
+    with database.begin() as tx:
+        first = issue(tx, school, 3)
+    with database.begin() as tx:
+        seal(tx, first)
+        _issued(tx, school, 9)
+    assert order(database) == 3
+
+    of_list = theirs(database, school, EventCursor(1, index), 2)
+    of_batch = theirs(database, school, EventCursor(2, index + 1), 2)
+
+    assert [e.cursor for e in of_list.events] == [EventCursor(2, 0), EventCursor(2, 1)]
+    assert [e.cursor for e in of_batch.events] == [EventCursor(3, 1)]
+
+
 def test_a_released_credential_is_told_as_that(
     database: Database, school: Organisation
 ) -> None:
