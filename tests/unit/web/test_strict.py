@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from ledger.core.canonical import Json, parse
+from ledger.web import strict
 from tests.unit.web.dump import dump
 from tests.unit.web.operations import calls, document_of
 from tests.unit.web.world import ACHIEVEMENT, World
@@ -101,6 +104,25 @@ def test_what_is_no_award_is_a_422_without_what_was_sent(
     assert all(set(one) <= {"where", "code", "reason"} for one in problem["problems"])
     assert CANARY not in answer.text
     assert dump(world_file) == before
+
+
+@pytest.mark.parametrize(("size", "waits"), [(16_384, True), (16_385, False)])
+def test_while_a_large_body_is_read_others_are_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch, size: int, waits: bool
+) -> None:
+    everybody: list[bool] = []
+
+    def reading(data: bytes) -> Json:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            everybody.append(True)
+        return parse(data)
+
+    monkeypatch.setattr(strict, "parse", reading)
+    body = text() + b" " * (size - len(text()))
+
+    assert post(world.client(world.riverside.key), body).status_code == 201
+    assert everybody == [True] * waits
 
 
 def test_json_under_another_media_type_is_refused(world: World) -> None:
