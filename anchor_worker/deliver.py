@@ -7,7 +7,8 @@ sent again, under the same key. While nobody takes events the same one is tried 
 One that the receiver refuses is put aside after some tries, and with it the later ones of the
 same credential, so that it holds up nobody else; those are tried again, in their order, for ever.
 
-It has a thread of its own and shares nothing with anchoring but the database.
+It has a thread of its own and shares nothing with anchoring but the database. What the ledger
+keeps for some time only is forgotten here too: old events, and answers to requests.
 """
 
 import logging
@@ -21,7 +22,7 @@ from uuid import UUID
 from anchor_worker.receiver import Answer, Outcome, Receiver
 from ledger.errors import Conflict, LedgerError
 from ledger.services.events import encode_event
-from ledger.store import deliveries, feed, leases
+from ledger.store import deliveries, feed, idempotency, leases
 from ledger.store.database import Database
 from ledger.store.event_records import Event, EventCursor, ParkedEvent
 from ledger.store.records import Lease
@@ -101,7 +102,7 @@ class Deliverer:
     def drain(self) -> None:
         """Do what can be done at once, and end at the first event that nobody takes."""
         while self.step():
-            pass
+            idempotency.forget(tx, now=now)
         self._release()
 
     def step(self) -> bool:
@@ -129,18 +130,20 @@ class Deliverer:
             return feed.sequence(tx, audiences) == feed.SEQUENCED_AT_ONCE
 
     def _forget(self) -> bool:
-        if self._clock() < self._next_forget:
+        now = self._clock()
+        if now < self._next_forget:
             return False
         with self._database.begin() as tx:
+            idempotency.forget(tx, now=now)
             count = feed.prune(
                 tx,
-                self._clock() - self._care.keep,
+                now - self._care.keep,
                 undelivered=self._receiver is None,
                 limit=_PRUNED_AT_ONCE,
             )
         if count == _PRUNED_AT_ONCE:
             return True
-        self._next_forget = self._clock() + _FORGET_AFTER
+        self._next_forget = now + _FORGET_AFTER
         return False
 
     def _take(self) -> Lease | None:

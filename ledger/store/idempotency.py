@@ -1,8 +1,8 @@
 """Answers already given, by idempotency key: a repeated request meets its answer.
 
 The answer is saved in the transaction that did the work, so both exist or neither. It is
-kept for a day: long enough for every retry, and what it holds of a person, or of an identity,
-does not outlast it.
+kept for a day: long enough for every retry. What it holds of a person, or of an identity, does not
+outlast that by more than a minute while a worker runs, or until the organisation's next answer.
 """
 
 from datetime import datetime, timedelta
@@ -70,4 +70,11 @@ def save(  # noqa: PLR0917 - what names an answer, and the answer
             request_hash=answer.request_hash,
             created_at=now,
         )
+    )
+
+
+def forget(tx: Transaction, *, now: datetime) -> int:
+    """Forget everybody's answers that are older than a day; answer how many they were."""
+    return tx.change(
+        delete(StoredAnswerRow).where(col(StoredAnswerRow.created_at) <= now - LIFETIME)
     )

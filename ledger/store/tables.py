@@ -778,7 +778,11 @@ class StoredAnswerRow(_Row, table=True):
     """An answer given under an idempotency key."""
 
     __tablename__ = "stored_answer"
-    __table_args__: ClassVar[Any] = (_size("request_hash", 32),)
+    __table_args__: ClassVar[Any] = (
+        _size("request_hash", 32),
+        # Bodies may be large: the old ones are found without reading along them.
+        Index("ix_stored_answer_age", "created_at"),
+    )
 
     organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
     key: str = Field(primary_key=True, sa_type=Text)

@@ -11,16 +11,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 
 from anchor_worker import deliver
 from anchor_worker.crew import alongside
 from anchor_worker.deliver import FAILURES, PARKED_PAUSE, REFUSALS, Care, Deliverer
 from anchor_worker.receiver import Answer, HttpReceiver, Outcome, Receiver
 from ledger.errors import Conflict, StoreError
-from ledger.store import credentials, deliveries, feed
+from ledger.store import credentials, deliveries, feed, idempotency
 from ledger.store.database import Database
 from ledger.store.event_records import EventBacklog, EventCursor
-from ledger.store.records import ChainTxState
+from ledger.store.records import ChainTxState, StoredAnswer
+from ledger.store.tables import StoredAnswerRow
 from tests.receiving_server import ReceivingServer, receiving_server
 from tests.unit.anchor_worker.worlds import Killed, World, alarms
 from tests.unit.store import samples
@@ -442,6 +444,26 @@ def test_without_a_receiver_events_are_ordered_kept_and_forgotten(world: World) 
 
     with world.database.read() as tx:
         assert feed.page(tx, world.school.id, after=None, limit=9).events == []
+
+
+def test_answers_to_requests_are_forgotten_after_a_day(world: World) -> None:
+    def answers() -> int:
+        with world.database.read() as tx:
+            return int(tx.scalar(select(func.count()).select_from(StoredAnswerRow)))
+
+    answer = StoredAnswer(201, b"sealed", "application/json", bytes(32))
+    now = world.clock()
+    with world.database.begin() as tx:
+        idempotency.save(tx, world.school.id, "key", "POST /x", answer, now=now)
+    looking = deliverer(world, None)
+    world.clock.sleep(timedelta(hours=23).total_seconds())
+    looking.step()
+    assert answers() == 1
+
+    world.clock.sleep(timedelta(hours=1, seconds=61).total_seconds())
+    looking.step()
+
+    assert answers() == 0
 
 
 def test_what_was_not_delivered_is_not_forgotten(world: World) -> None:

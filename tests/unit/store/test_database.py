@@ -430,8 +430,15 @@ WITH_ALL_INDEXES = (
     "CREATE INDEX ix_credential_code_code ON credential_code (code)",
 )
 
+#: Back to before 0014.
+WITHOUT_AGE = ("DROP INDEX ix_stored_answer_age",)
+
 #: Back to before 0013.
-WITHOUT_DUE = ("DROP TABLE evidence_due", "DROP INDEX ix_evidence_header_block")
+WITHOUT_DUE = (
+    *WITHOUT_AGE,
+    "DROP TABLE evidence_due",
+    "DROP INDEX ix_evidence_header_block",
+)
 
 #: Back to before 0011; what 0012 did is undone by `go_back`.
 WITHOUT_OUTAGES = (*WITHOUT_DUE, "DROP TABLE outage")

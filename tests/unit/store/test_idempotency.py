@@ -64,3 +64,24 @@ def test_answer_is_forgotten_after_a_day(
         )
         idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW + day)
         assert tx.scalar(text("SELECT count(*) FROM stored_answer")) == 1
+
+
+def test_everybodys_answers_are_forgotten_after_a_day(
+    database: Database, school: Organisation
+) -> None:
+    late = NOW + idempotency.LIFETIME
+    with database.begin() as tx:
+        idle = organisations.add(tx, id=uuid4(), code="idle", name="Idle", now=NOW)
+        for each in (school, idle):
+            idempotency.save(tx, each.id, "old", "POST /issue", ANSWER, now=NOW)
+        moment = NOW + timedelta(seconds=1)
+        idempotency.save(tx, idle.id, "new", "POST /issue", ANSWER, now=moment)
+
+    with database.begin() as tx:
+        assert idempotency.forget(tx, now=late) == 2
+
+    with database.read() as tx:
+        assert tx.scalar(text("SELECT key FROM stored_answer")) == "new"
+        assert idempotency.find(tx, idle.id, "new", "POST /issue", now=late) == ANSWER
+    with database.begin() as tx:
+        assert idempotency.forget(tx, now=late) == 0
