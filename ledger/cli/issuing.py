@@ -131,6 +131,10 @@ def _show_roster(report: "RosterReport", as_json: bool, done: str) -> int:
         + (f" ({p.value})" if p.value else "")
         for p in report.problems
     ]
+    if report.left_out:
+        text.append(
+            f"and {report.left_out:,} more problems: mend these first, then check again"
+        )
     text.append(f"{fresh} {done}, {already} already issued, {report.refused} refused")
     show(report_json(report), as_json, "\n".join(text))
     if not report.problems:

@@ -43,15 +43,17 @@ class RosterLine:
 
 @dataclass(frozen=True, slots=True)
 class RosterReport:
-    """What became of a roster."""
+    """What became of a roster; `problems`, `problem_count` and `refused` as of a Roster."""
 
     lines: tuple[RosterLine, ...]
     problems: tuple[Problem, ...]
+    problem_count: int
+    refused: int
 
     @property
-    def refused(self) -> int:
-        """Records refused; one record may have several problems."""
-        return len({problem.line for problem in self.problems})
+    def left_out(self) -> int:
+        """Problems that are counted and not told."""
+        return self.problem_count - len(self.problems)
 
 
 def check_roster(
@@ -70,7 +72,7 @@ def check_roster(
     for row, key in zip(roster.rows, keys, strict=True):
         lines.append(RosterLine(row.line, known.get(key), key in known or key in seen))
         seen.add(key)
-    return RosterReport(tuple(lines), roster.problems)
+    return _report(lines, roster)
 
 
 def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness, progress
@@ -107,7 +109,7 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
             for row, answer in zip(rows, issued, strict=True)
         )
         progress(len(lines), len(roster.rows))
-    return RosterReport(tuple(lines), roster.problems)
+    return _report(lines, roster)
 
 
 def issue_in_chunks(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
@@ -155,6 +157,12 @@ def _read(
     return parse_roster(data, offers=frozenset(newest), today=latest_today(now)), newest
 
 
+def _report(lines: Sequence[RosterLine], roster: Roster) -> RosterReport:
+    return RosterReport(
+        tuple(lines), roster.problems, roster.problem_count, roster.refused
+    )
+
+
 def _key(row: RosterRow, newest: dict[str, str]) -> AwardKey:
     version = newest[row.achievement]
     return AwardKey(row.achievement, version, row.award.email, row.award.awarded_on)
@@ -191,4 +199,6 @@ def report_json(report: RosterReport) -> dict[str, Json]:
             }
             for problem in report.problems
         ],
+        "problemCount": report.problem_count,
+        "problemsLeftOut": report.left_out,
     }

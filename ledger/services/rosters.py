@@ -22,6 +22,8 @@ MAX_BYTES = 20_000_000
 MAX_ROWS = 200_000
 MAX_NAME = 200
 MAX_TEXT = 2_000
+#: Nobody mends more before trying again, and a small file can have a million.
+MAX_PROBLEMS = 1_000
 
 T = TypeVar("T")
 
@@ -81,10 +83,16 @@ class RosterRow:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """A roster as read: the good records in file order, and every problem."""
+    """A roster as read: the good records in file order, and what is wrong with the others.
+
+    `problems` are the first MAX_PROBLEMS, in file order; `problem_count` counts those that are
+    left out too. `refused` counts records: one may have several problems.
+    """
 
     rows: tuple[RosterRow, ...]
     problems: tuple[Problem, ...]
+    problem_count: int
+    refused: int
 
 
 class _Bad(Exception):  # noqa: N818 - control flow inside one cell
@@ -97,7 +105,8 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
     """Read a roster. `offers` are the codes of the organisation's achievements.
 
     Raises MalformedError if the file as a whole cannot be read: not UTF-8, no header, a
-    required column missing, too large. Problems of single records are in the result.
+    required column missing, too large. Problems of single records are in the result, and
+    MAX_PROBLEMS of them are kept in memory.
     """
     records = _records(data)
     try:
@@ -107,6 +116,7 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
     positions = _positions(header)
     rows: list[RosterRow] = []
     problems: list[Problem] = []
+    problem_count = refused = 0
     for count, (line, cells) in enumerate(records, 1):
         if count > MAX_ROWS:
             raise MalformedError(
@@ -115,10 +125,13 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
         if not any(cell.strip() for cell in cells):
             continue
         row, found = _row(line, cells, positions, offers=offers, today=today)
-        problems.extend(found)
         if row is not None:
             rows.append(row)
-    return Roster(tuple(rows), tuple(problems))
+        elif found:
+            refused += 1
+            problem_count += len(found)
+            problems.extend(found[: MAX_PROBLEMS - len(problems)])
+    return Roster(tuple(rows), tuple(problems), problem_count, refused)
 
 
 def encode_roster(cells: Mapping[str, str]) -> bytes:

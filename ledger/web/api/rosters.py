@@ -4,10 +4,11 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Security
+from pydantic import Field
 from starlette.responses import Response
 
 from ledger.services.roster_issuing import check_roster, issue_roster, report_json
-from ledger.services.rosters import MAX_BYTES
+from ledger.services.rosters import MAX_BYTES, MAX_PROBLEMS
 from ledger.web.deps import Checking, Desk, IssuingOnce, received
 from ledger.web.idempotency import Answer
 from ledger.web.problems import HttpProblem
@@ -73,14 +74,27 @@ class RosterReportOut(Out):
                     "reason": "the date lies in the future",
                 }
             ],
+            "problemCount": 1,
+            "problemsLeftOut": 0,
         }
     )
 
     issued: int
     already: int
-    refused: int
+    refused: Annotated[
+        int, Field(description="Records; one may have several problems.")
+    ]
     lines: list[RosterLineOut]
-    problems: list[RosterProblemOut]
+    problems: Annotated[
+        list[RosterProblemOut],
+        Field(description=f"In file order, at most the first {MAX_PROBLEMS:,}."),
+    ]
+    problem_count: Annotated[
+        int, Field(description="All problems, those that are left out too.")
+    ]
+    problems_left_out: Annotated[
+        int, Field(description="How many problems are not in `problems`.")
+    ]
 
 
 def _csv(

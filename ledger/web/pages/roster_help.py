@@ -5,7 +5,13 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from ledger.services.rosters import COLUMNS, MAX_BYTES, MAX_ROWS, encode_roster
+from ledger.services.rosters import (
+    COLUMNS,
+    MAX_BYTES,
+    MAX_PROBLEMS,
+    MAX_ROWS,
+    encode_roster,
+)
 from ledger.web.rendering import render
 from ledger.web.strict import StrictRoute
 
@@ -21,6 +27,7 @@ def get_roster_help() -> HTMLResponse:
         "roster_help.html",
         columns=COLUMNS,
         template=_NAME,
+        most_problems=MAX_PROBLEMS,
         most_rows=MAX_ROWS,
         most_megabytes=MAX_BYTES // 1_000_000,
     )

@@ -390,6 +390,20 @@ def test_problems_are_told_to_people_line_by_line(school: Command) -> None:
     )
 
 
+def test_problems_that_are_not_told_are_counted(
+    school: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("achievement,name,email,awarded_on\n" + "=,=,=,=\n" * 500)
+
+    answer = school("roster", "check", str(file), "--org", "riverside")
+
+    *told, more, last = answer.out.splitlines()
+    assert (answer.code, len(told)) == (1, 1_000)
+    assert more.startswith("and 1,000 more problems:")
+    assert last == "0 would be issued, 0 already issued, 500 refused"
+
+
 def test_api_keys_are_shown_once(ledger: Command, tmp_path: Path) -> None:
     made = ledger(
         "api-key",

@@ -17,6 +17,7 @@ from ledger.services.roster_issuing import (
     issue_roster,
     report_json,
 )
+from ledger.services.rosters import MAX_PROBLEMS
 from ledger.store import credentials
 from tests.unit.services.conftest import NOW, SAMPLES, School
 
@@ -142,7 +143,7 @@ def test_nothing_to_issue_is_no_chunk(bare_school: School) -> None:
     """Nor is anything asked of a school that cannot issue."""
     report = issue(bare_school, b"achievement,name,email,awarded_on\n")
 
-    assert report == RosterReport((), ())
+    assert report == RosterReport((), (), 0, 0)
 
 
 def test_the_whole_sample_roster_is_issued(school: School) -> None:
@@ -175,3 +176,22 @@ def test_the_report_counts_records_not_problems(school: School) -> None:
     assert (document["issued"], document["already"], document["refused"]) == (2, 1, 11)
     assert isinstance(document["problems"], list)
     assert len(document["problems"]) == 12
+    assert (document["problemCount"], document["problemsLeftOut"]) == (12, 0)
+
+
+def test_problems_beyond_the_limit_are_counted_and_good_records_still_issued(
+    school: School,
+) -> None:
+    rows = ["py-9,,x,2026-05-01"] * MAX_PROBLEMS + ["py-1,A,a@example.com,2026-05-01"]
+    data = "\n".join(["achievement,name,email,awarded_on", *rows]).encode()
+
+    for report in (
+        check_roster(school.database, school.caller, data, NOW),
+        issue(school, data),
+    ):
+        document = report_json(report)
+        assert (document["issued"], document["refused"]) == (1, MAX_PROBLEMS)
+        assert isinstance(document["problems"], list)
+        assert len(document["problems"]) == MAX_PROBLEMS
+        assert document["problemCount"] == 3 * MAX_PROBLEMS
+        assert document["problemsLeftOut"] == 2 * MAX_PROBLEMS

@@ -1,5 +1,6 @@
 """Rosters: good rows are read, bad ones named by line, column, value and reason."""
 
+import tracemalloc
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ledger.errors import MalformedError
 from ledger.services.rosters import (
     COLUMNS,
     MAX_BYTES,
+    MAX_PROBLEMS,
     Roster,
     latest_today,
     parse_roster,
@@ -67,6 +69,35 @@ def test_values_in_problems_are_short_and_show_control_characters() -> None:
     assert values[13] == "Null\\x00Byte"
     assert values[7] == "02/13/2026"
     assert all(len(value) <= 80 and value.isprintable() for value in values.values())
+
+
+@pytest.mark.parametrize("bad", [142, 143, 400])
+def test_the_first_problems_are_told_and_all_are_counted(bad: int) -> None:
+    row, good = "=," * 6 + "=\n", "py-1,A,a@example.com,2026-01-01,,,\n"
+
+    roster = read(HEADER + row * bad + good)
+
+    told = [(p.line, p.column) for p in roster.problems]
+    every = [(line, c.name) for line in range(2, bad + 2) for c in COLUMNS]
+    assert told == every[:MAX_PROBLEMS]
+    assert (roster.problem_count, roster.refused) == (7 * bad, bad)
+    assert [r.line for r in roster.rows] == [bad + 2]
+
+
+def test_memory_does_not_grow_with_the_problems() -> None:
+    row = "=," * 6 + "=\n"
+    few, many = (HEADER + row * 150).encode(), (HEADER + row * 15_000).encode()
+
+    def most(data: bytes) -> int:
+        tracemalloc.start()
+        try:
+            parse_roster(data, offers=OFFERS, today=TODAY)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    # The file is held as bytes, as text and as a stream of four bytes a character.
+    assert most(many) < most(few) + 6 * len(many)
 
 
 def test_clean_roster_has_no_problem() -> None:

@@ -245,7 +245,23 @@ def test_a_roster_is_checked_then_issued_and_bad_rows_come_back(world: World) ->
             "reason": "the organisation offers no achievement with this code",
         }
     ]
+    assert (report["problemCount"], report["problemsLeftOut"]) == (1, 0)
     assert (again.json()["issued"], again.json()["already"]) == (0, 1)
+
+
+def test_a_small_roster_of_many_problems_has_no_large_answer(world: World) -> None:
+    client = world.client(world.riverside.key)
+    roster = b"achievement,name,email,awarded_on\n" + b"=,=,=,=\n" * 20_000
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": "1"}
+
+    checked = client.post("/api/v1/rosters/check", content=roster, headers=headers)
+    issued = client.post("/api/v1/rosters", content=roster, headers=headers)
+
+    report = checked.json()
+    assert report == issued.json()
+    assert (report["refused"], report["problemCount"]) == (20_000, 80_000)
+    assert len(report["problems"]) == 80_000 - report["problemsLeftOut"] == 1_000
+    assert len(checked.content) < 200_000
 
 
 def test_a_roster_as_a_form_is_refused(world: World) -> None:
