@@ -102,7 +102,7 @@ class Deliverer:
     def drain(self) -> None:
         """Do what can be done at once, and end at the first event that nobody takes."""
         while self.step():
-            idempotency.forget(tx, now=now)
+            pass
         self._release()
 
     def step(self) -> bool:
