@@ -6,6 +6,7 @@ from ledger.core.canonical import Json, parse, parse_object
 from ledger.core.credential import Achievement, Issuer
 from ledger.core.issuer import IssuerProfile
 from ledger.core.keys import PublicKey
+from ledger.core.open_badge import CODE
 from ledger.core.rdf import CREDENTIAL_CONTEXTS
 from ledger.errors import NotFound
 from ledger.services.addresses import Addresses
@@ -34,6 +35,9 @@ def public_achievement(
 ) -> PublicAchievement:
     """One version of an achievement of an issuer. Raises NotFound."""
     record = issuers.by_issuer_id(tx, issuer_id)
+    if not (CODE.fullmatch(code) and CODE.fullmatch(version)):
+        # No achievement is called so, and PostgreSQL takes no NUL even to look for one.
+        raise NotFound("this organisation has no such achievement")
     offered = achievements.get(tx, record.organisation_id, code, version)
     keys = issuers.keys(tx, record.organisation_id, IssuerKeyRole.SIGNING)
     if not keys:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, StrictStr
 from starlette.responses import Response
 
+from ledger.core.open_badge import CODE
 from ledger.services.archives import MEDIA_TYPE, archive_of_credential
 from ledger.services.batches import batch_of
 from ledger.services.credentials import (
@@ -130,7 +131,10 @@ class PageIn(In):
     after: Annotated[UUID | None, Field(description="`next` of the page before.")] = (
         None
     )
-    achievement: Annotated[str | None, Field(max_length=64)] = None
+    achievement: Annotated[
+        str | None,
+        Field(pattern=f"^{CODE.pattern}$", description="The achievement's code."),
+    ] = None
     state: CredentialState | None = None
 
 
