@@ -37,27 +37,23 @@ def issue_one(
     as_json: AsJson = False,
 ) -> int:
     """Issue one credential. The same award again gives the credential that is there."""
-    from ledger.services.roster_issuing import issue_roster
-    from ledger.services.rosters import encode_roster
+    from ledger.services.roster_issuing import issue_award
 
     settings = settings_from_environment()
     database = open_database(settings)
     caller = caller_of(database, org_code)
-    row = encode_roster(
-        {
-            "achievement": achievement_code, "name": name, "email": email, "awarded_on": awarded_on,
-            "score": score, "evidence_url": evidence_url, "narrative": narrative,
-        }
-    )  # fmt: skip
-    report = issue_roster(
+    cells = {
+        "achievement": achievement_code, "name": name, "email": email, "awarded_on": awarded_on,
+        "score": score, "evidence_url": evidence_url, "narrative": narrative,
+    }  # fmt: skip
+    report = issue_award(
         database,
         caller,
-        row,
+        cells,
         master=open_master(settings),
         addresses=addresses_of(settings),
         now=now(),
         entropy=secrets.token_bytes,
-        progress=lambda done, total: None,
     )
     if report.problems:
         raise MalformedError(

@@ -1,6 +1,6 @@
 """Issuing a roster: every good record becomes a credential, every bad one is reported."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +22,7 @@ from ledger.services.rosters import (
     Roster,
     RosterRow,
     latest_today,
+    parse_award,
     parse_roster,
 )
 from ledger.store import achievements, credentials
@@ -93,6 +94,58 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
     issue.
     """
     roster, newest = _read(database, caller, data, now)
+    return _issue(
+        database,
+        caller,
+        (roster, newest),
+        master=master,
+        addresses=addresses,
+        now=now,
+        entropy=entropy,
+        progress=progress,
+    )
+
+
+def issue_award(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
+    database: Database,
+    caller: Caller,
+    cells: Mapping[str, str],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> RosterReport:
+    """Issue one award, its texts by the columns of a roster, as a roster of it would be.
+
+    Raises Refused if the organisation cannot issue.
+    """
+    newest = _newest(database, caller)
+    award = parse_award(cells, offers=frozenset(newest), today=latest_today(now))
+    return _issue(
+        database,
+        caller,
+        (award, newest),
+        master=master,
+        addresses=addresses,
+        now=now,
+        entropy=entropy,
+        progress=lambda _done, _total: None,
+    )
+
+
+def _issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness, progress
+    database: Database,
+    caller: Caller,
+    read: tuple[Roster, dict[str, str]],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+    progress: Callable[[int, int], None],
+) -> RosterReport:
+    roster, newest = read
     lines: list[RosterLine] = []
     for issued in issue_in_chunks(
         database,
@@ -151,10 +204,14 @@ def issue_in_chunks(  # noqa: PLR0913 - an edge each: keys, addresses, clock, ra
 def _read(
     database: Database, caller: Caller, data: bytes, now: datetime
 ) -> tuple[Roster, dict[str, str]]:
+    newest = _newest(database, caller)
+    return parse_roster(data, offers=frozenset(newest), today=latest_today(now)), newest
+
+
+def _newest(database: Database, caller: Caller) -> dict[str, str]:
     with database.read() as tx:
         records = achievements.all(tx, caller.organisation.id)
-    newest = {record.code: record.version for record in records}  # oldest first
-    return parse_roster(data, offers=frozenset(newest), today=latest_today(now)), newest
+    return {record.code: record.version for record in records}  # oldest first
 
 
 def _report(lines: Sequence[RosterLine], roster: Roster) -> RosterReport:

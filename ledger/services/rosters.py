@@ -134,8 +134,22 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
     return Roster(tuple(rows), tuple(problems), problem_count, refused)
 
 
+def parse_award(
+    cells: Mapping[str, str], *, offers: frozenset[str], today: date
+) -> Roster:
+    """Read one award, its texts by column, by the rules of a roster's record. Its line is 1.
+
+    It is not written as CSV first: the reader of that has its own word on a long text.
+    """
+    positions = {name: place for place, name in enumerate(_NAMES)}
+    record = [cells.get(name, "") for name in _NAMES]
+    row, found = _row(1, record, positions, offers=offers, today=today)
+    rows = () if row is None else (row,)
+    return Roster(rows, tuple(found), len(found), 1 - len(rows))
+
+
 def encode_roster(cells: Mapping[str, str]) -> bytes:
-    """Write one award as a roster, so that there is one way in for one and for many."""
+    """Write a roster of one award."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_NAMES)

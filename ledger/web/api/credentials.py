@@ -17,8 +17,7 @@ from ledger.services.credentials import (
     list_credentials,
 )
 from ledger.services.delivery import FileFormat, deliver
-from ledger.services.roster_issuing import issue_roster
-from ledger.services.rosters import encode_roster
+from ledger.services.roster_issuing import issue_award
 from ledger.services.withdrawal import MAX_REASON, withdraw_credential
 from ledger.web.deps import IssuingOnce, Reading, Transaction, WithdrawingOnce
 from ledger.web.idempotency import Answer
@@ -205,28 +204,25 @@ class WithdrawalOut(Out):
 )
 def post_credential(desk: IssuingOnce, body: AwardIn) -> Response:
     """Issue one credential. The same award again answers the credential that is there."""
-    roster = encode_roster(
-        {
-            "achievement": body.achievement,
-            "name": body.name,
-            "email": body.email,
-            "awarded_on": body.awarded_on.isoformat(),
-            "score": body.score,
-            "evidence_url": body.evidence_url,
-            "narrative": body.narrative,
-        }
-    )
+    cells = {
+        "achievement": body.achievement,
+        "name": body.name,
+        "email": body.email,
+        "awarded_on": body.awarded_on.isoformat(),
+        "score": body.score,
+        "evidence_url": body.evidence_url,
+        "narrative": body.narrative,
+    }
 
     def work() -> Answer:
-        report = issue_roster(
+        report = issue_award(
             desk.edges.database,
             desk.caller,
-            roster,
+            cells,
             master=desk.edges.master,
             addresses=desk.edges.addresses,
             now=desk.now,
             entropy=desk.edges.entropy,
-            progress=lambda _done, _total: None,
         )
         if report.problems:
             raise refused_fields(

@@ -338,6 +338,7 @@ def test_a_missing_or_wrong_master_key_is_a_clear_error(
         ("--awarded-on", "2199-01-01", "future"),
         ("--achievement", "nope-9", "no achievement"),
         ("--score", "101", "0 to 100"),
+        ("--narrative", "a" * 200_000, "more than 2000 characters"),
     ],
 )
 def test_issue_refuses_what_a_roster_would(
@@ -357,6 +358,17 @@ def test_issue_refuses_what_a_roster_would(
 
     assert answer.code == 1
     assert words in answer.err
+
+
+def test_issuing_nothing_says_what_is_missing(school: Command) -> None:
+    options = ("--achievement", "--email", "--name", "--awarded-on")
+
+    answer = school(
+        "issue", "--org", "riverside", *(o for p in options for o in (p, ""))
+    )
+
+    assert answer.code == 1
+    assert "name: the name is missing" in answer.err
 
 
 def test_roster_exit_codes(school: Command, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rosters: good rows are read, bad ones named by line, column, value and reason."""
 
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from ledger.services.rosters import (
     MAX_BYTES,
     MAX_PROBLEMS,
     Roster,
+    encode_roster,
     latest_today,
+    parse_award,
     parse_roster,
 )
 
@@ -207,6 +210,36 @@ def test_any_text_below_the_header_gives_rows_problems_or_one_error(body: str) -
     assert all(
         problem.reason and problem.value.isprintable() for problem in roster.problems
     )
+
+
+GOOD = {
+    "achievement": "py-1", "name": "A", "email": "a@example.com", "awarded_on": "2026-01-01",
+}  # fmt: skip
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([column.name for column in COLUMNS]),
+        st.text() | st.text("=\r\n ,\"'x1"),
+    )
+)
+def test_one_award_is_read_as_a_roster_of_it_would_be(changed: dict[str, str]) -> None:
+    cells = {**GOOD, **changed}
+
+    award = parse_award(cells, offers=OFFERS, today=TODAY)
+    roster = parse_roster(encode_roster(cells), offers=OFFERS, today=TODAY)
+
+    assert [r.award for r in award.rows] == [r.award for r in roster.rows]
+    assert award.problems == tuple(replace(p, line=1) for p in roster.problems)
+    assert award.problem_count == roster.problem_count
+    assert award.refused == roster.refused
+
+
+def test_an_award_of_nothing_lacks_what_is_required() -> None:
+    award = parse_award({}, offers=OFFERS, today=TODAY)
+
+    assert [p.column for p in award.problems] == [c.name for c in COLUMNS if c.required]
+    assert (award.rows, award.problem_count, award.refused) == ((), 4, 1)
 
 
 def test_the_columns_are_documented_in_the_order_of_the_sample() -> None:

@@ -3,6 +3,7 @@
 import base64
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from ledger.core.archive import open_archive
@@ -139,6 +140,34 @@ def test_an_award_that_breaks_a_rule_names_the_member_and_not_its_value(
         (["body", "awardedOn"], "future"),
     ]
     assert "zoe-example" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("member", "code"),
+    [
+        ("achievement", "unknown_achievement"),
+        ("name", "too_long"),
+        ("email", "email"),
+        ("score", "score"),
+        ("evidenceUrl", "url"),
+        ("narrative", "too_long"),
+    ],
+)
+def test_a_text_beyond_all_bounds_is_a_problem_of_its_member(
+    world: World, member: str, code: str
+) -> None:
+    client = world.client(world.riverside.key)
+
+    answer = client.post(
+        "/api/v1/credentials",
+        json={**AWARD, member: "a" * 200_000},
+        headers={"Idempotency-Key": "1"},
+    )
+
+    assert answer.status_code == 422
+    problems = [(p["where"], p["code"]) for p in answer.json()["problems"]]
+    assert problems == [(["body", member], code)]
+    assert len(answer.content) < 1_000
 
 
 def test_the_same_award_is_answered_with_the_credential_that_is_there(
