@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger.web.metrics import ServerMetrics
+from ledger.web.metrics import ServerMetrics, known_method
 
 #: For pages: own style, own script files, own pictures, nothing from anywhere else.
 PAGE_POLICY: Final = (
@@ -91,7 +91,7 @@ class Envelope:
 def _facts(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     return {
         "request": request_id(scope),
-        "method": scope["method"],
+        "method": known_method(scope["method"]),
         "route": _route(scope),
         "status": status,
         "problem": scope.get("problem"),

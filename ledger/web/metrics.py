@@ -18,6 +18,11 @@ _METHODS: Final = frozenset(
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
+def known_method(method: str) -> str:
+    """The name that figures and log have for a request's method: never what a stranger made up."""
+    return method if method in _METHODS else OTHER
+
+
 class ServerMetrics:
     """Counts what one server process answers."""
 
@@ -49,9 +54,7 @@ class ServerMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is a template, never a path."""
-        self._requests.labels(
-            method if method in _METHODS else OTHER, route, str(status)
-        ).inc()
+        self._requests.labels(known_method(method), route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def verified(self, verdict: str) -> None:

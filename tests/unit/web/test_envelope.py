@@ -118,3 +118,15 @@ def test_the_log_names_the_route_and_never_the_address(
     ]
     assert facts[0]["request"] == answer.headers["request-id"]
     assert facts[1]["problem"] == "not_found"
+
+
+def test_the_log_names_a_method_only_if_it_is_a_known_one(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "perdure.web"):
+        for method in ("GET", "DELETE", "ZOEMULLER"):
+            world.client().request(method, "/health")
+
+    facts = [r.__dict__ for r in caplog.records if r.name == "perdure.web"]
+    assert [f["method"] for f in facts] == ["GET", "DELETE", "OTHER"]
+    assert "ZOEMULLER" not in caplog.text
