@@ -37,7 +37,8 @@ def issue_one(
     as_json: AsJson = False,
 ) -> int:
     """Issue one credential. The same award again gives the credential that is there."""
-    from ledger.services.roster_issuing import issue_award
+    from ledger.services.issuing import keep_awards
+    from ledger.services.roster_issuing import SignedAwards, sign_award
 
     settings = settings_from_environment()
     database = open_database(settings)
@@ -46,7 +47,7 @@ def issue_one(
         "achievement": achievement_code, "name": name, "email": email, "awarded_on": awarded_on,
         "score": score, "evidence_url": evidence_url, "narrative": narrative,
     }  # fmt: skip
-    report = issue_award(
+    signed = sign_award(
         database,
         caller,
         cells,
@@ -55,15 +56,14 @@ def issue_one(
         now=now(),
         entropy=secrets.token_bytes,
     )
-    if report.problems:
-        raise MalformedError(
-            "; ".join(f"{p.column}: {p.reason}" for p in report.problems)
-        )
-    (line,) = report.lines
+    if not isinstance(signed, SignedAwards):
+        raise MalformedError("; ".join(f"{p.column}: {p.reason}" for p in signed))
+    with database.begin() as tx:
+        (issued,) = keep_awards(tx, caller, signed.plan, signed.records)
     show(
-        {"credential": str(line.credential_id), "already": line.already},
+        {"credential": str(issued.credential_id), "already": issued.already},
         as_json,
-        f"{'Already issued' if line.already else 'Issued'}: {line.credential_id}",
+        f"{'Already issued' if issued.already else 'Issued'}: {issued.credential_id}",
     )
     return 0
 

@@ -27,7 +27,7 @@ from ledger.services.rosters import (
 )
 from ledger.store import achievements, credentials
 from ledger.store.database import Database, Transaction
-from ledger.store.records import AwardKey
+from ledger.store.records import AwardKey, CredentialRecord
 
 #: Records that are signed and then stored together: well below a second of each.
 CHUNK = 1_000
@@ -94,58 +94,6 @@ def issue_roster(  # noqa: PLR0913 - an edge each: keys, addresses, clock, rando
     issue.
     """
     roster, newest = _read(database, caller, data, now)
-    return _issue(
-        database,
-        caller,
-        (roster, newest),
-        master=master,
-        addresses=addresses,
-        now=now,
-        entropy=entropy,
-        progress=progress,
-    )
-
-
-def issue_award(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
-    database: Database,
-    caller: Caller,
-    cells: Mapping[str, str],
-    *,
-    master: MasterKey,
-    addresses: Addresses,
-    now: datetime,
-    entropy: Callable[[int], bytes],
-) -> RosterReport:
-    """Issue one award, its texts by the columns of a roster, as a roster of it would be.
-
-    Raises Refused if the organisation cannot issue.
-    """
-    newest = _newest(database, caller)
-    award = parse_award(cells, offers=frozenset(newest), today=latest_today(now))
-    return _issue(
-        database,
-        caller,
-        (award, newest),
-        master=master,
-        addresses=addresses,
-        now=now,
-        entropy=entropy,
-        progress=lambda _done, _total: None,
-    )
-
-
-def _issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness, progress
-    database: Database,
-    caller: Caller,
-    read: tuple[Roster, dict[str, str]],
-    *,
-    master: MasterKey,
-    addresses: Addresses,
-    now: datetime,
-    entropy: Callable[[int], bytes],
-    progress: Callable[[int, int], None],
-) -> RosterReport:
-    roster, newest = read
     lines: list[RosterLine] = []
     for issued in issue_in_chunks(
         database,
@@ -163,6 +111,45 @@ def _issue(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness,
         )
         progress(len(lines), len(roster.rows))
     return _report(lines, roster)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAwards:
+    """Awards that are planned and signed, for `keep_awards`."""
+
+    plan: Plan
+    records: Mapping[AwardKey, CredentialRecord]
+
+
+def sign_award(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness
+    database: Database,
+    caller: Caller,
+    cells: Mapping[str, str],
+    *,
+    master: MasterKey,
+    addresses: Addresses,
+    now: datetime,
+    entropy: Callable[[int], bytes],
+) -> SignedAwards | Sequence[Problem]:
+    """Sign one award, its texts by the columns of a roster, or tell what is wrong with it.
+
+    Keeps nothing. Raises Refused if the organisation cannot issue.
+    """
+    newest = _newest(database, caller)
+    award = parse_award(cells, offers=frozenset(newest), today=latest_today(now))
+    if award.problems:
+        return award.problems
+    (row,) = award.rows
+    with database.begin() as tx:
+        plan = plan_awards(
+            tx,
+            caller,
+            [_request(row, newest)],
+            master=master,
+            addresses=addresses,
+            entropy=entropy,
+        )
+    return SignedAwards(plan, sign_awards(plan, now=now, entropy=entropy))
 
 
 def issue_in_chunks(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomness

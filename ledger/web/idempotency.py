@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -26,6 +26,8 @@ from ledger.web.problems import HttpProblem
 REPLAY_HEADER: Final = "Idempotent-Replay"
 _JSON: Final = "application/json"
 _ATTEMPTS: Final = 5
+
+_Prepared = TypeVar("_Prepared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,37 @@ class Once:
                 raise
             return earlier
         return _response(answer)
+
+    def work_in_two(
+        self,
+        prepare: Callable[[], _Prepared],
+        finish: Callable[[Transaction, _Prepared], Answer],
+    ) -> Response:
+        """The same for work of which a part takes its time and has no effect: `prepare`.
+
+        It is done while the database is free for others; `finish` and the answer share a
+        transaction.
+        """
+        for attempt in range(_ATTEMPTS):
+            earlier = self._earlier()
+            if earlier is not None:
+                return earlier
+            try:
+                prepared = prepare()
+                with self.edges.database.begin() as tx:
+                    # Again: on SQLite this writer may have waited for its twin.
+                    earlier = self._find(tx)
+                    if earlier is not None:
+                        return earlier
+                    answer = finish(tx, prepared)
+                    self._keep(tx, answer)
+            except Conflict:
+                # A twin has finished meanwhile, or somebody else did the same.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return _response(answer)
+        raise AssertionError("unreachable: the last attempt answers or raises")
 
     def work_in_steps(self, work: Callable[[], Answer]) -> Response:
         """The same for work of several transactions of its own, each harmless to repeat.

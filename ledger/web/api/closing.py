@@ -11,6 +11,7 @@ from ledger.core.closing import MAX_CUSTODIANS, MAX_TEXT, Custodian
 from ledger.errors import MalformedError, Refused
 from ledger.keystore.backup import MIN_PASSPHRASE
 from ledger.services.closing import (
+    Authorised,
     ClosingStatus,
     ClosingWish,
     Stage,
@@ -19,7 +20,7 @@ from ledger.services.closing import (
     closing_status,
     read_successor,
 )
-from ledger.web.deps import ManagingOnce, Reading
+from ledger.web.deps import ManagingOnce, Reading, Transaction
 from ledger.web.idempotency import Answer
 from ledger.web.schemas import (
     KEYED,
@@ -206,9 +207,9 @@ def post_closing(desk: ManagingOnce, body: ClosingIn) -> Response:
     )
     backup = _backup(body.backup)
 
-    def work() -> Answer:
+    def prepare() -> Authorised:
         # Opening the backup and asking the chain take their time: not in a transaction.
-        authorised = authorise_closing(
+        return authorise_closing(
             desk.edges.database,
             desk.caller,
             wish,
@@ -216,18 +217,19 @@ def post_closing(desk: ManagingOnce, body: ClosingIn) -> Response:
             passphrase=body.passphrase,
             lookup=desk.edges.issuers,
         )
-        with desk.write() as tx:
-            status = begin_closing(
-                tx,
-                desk.caller,
-                authorised,
-                master=desk.edges.master,
-                addresses=desk.edges.addresses,
-                now=desk.now,
-            )
+
+    def finish(tx: Transaction, authorised: Authorised) -> Answer:
+        status = begin_closing(
+            tx,
+            desk.caller,
+            authorised,
+            master=desk.edges.master,
+            addresses=desk.edges.addresses,
+            now=desk.now,
+        )
         return Answer(201, _shown(status))
 
-    return desk.once.work_in_steps(work)
+    return desk.once.work_in_two(prepare, finish)
 
 
 def _backup(text: str) -> bytes:

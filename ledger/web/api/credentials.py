@@ -17,7 +17,8 @@ from ledger.services.credentials import (
     list_credentials,
 )
 from ledger.services.delivery import FileFormat, deliver
-from ledger.services.roster_issuing import issue_award
+from ledger.services.issuing import keep_awards
+from ledger.services.roster_issuing import SignedAwards, sign_award
 from ledger.services.withdrawal import MAX_REASON, withdraw_credential
 from ledger.web.deps import IssuingOnce, Reading, Transaction, WithdrawingOnce
 from ledger.web.idempotency import Answer
@@ -214,8 +215,8 @@ def post_credential(desk: IssuingOnce, body: AwardIn) -> Response:
         "narrative": body.narrative,
     }
 
-    def work() -> Answer:
-        report = issue_award(
+    def prepare() -> SignedAwards:
+        signed = sign_award(
             desk.edges.database,
             desk.caller,
             cells,
@@ -224,18 +225,19 @@ def post_credential(desk: IssuingOnce, body: AwardIn) -> Response:
             now=desk.now,
             entropy=desk.edges.entropy,
         )
-        if report.problems:
+        if not isinstance(signed, SignedAwards):
             raise refused_fields(
                 (problem.column or "", problem.code, problem.reason)
-                for problem in report.problems
+                for problem in signed
             )
-        (line,) = report.lines
-        shown = IssuedOut.model_validate(
-            {"credential": line.credential_id, "already": line.already}
-        )
-        return Answer(200 if line.already else 201, shown)
+        return signed
 
-    return desk.once.work_in_steps(work)
+    def finish(tx: Transaction, signed: SignedAwards) -> Answer:
+        (issued,) = keep_awards(tx, desk.caller, signed.plan, signed.records)
+        shown = IssuedOut(credential=issued.credential_id, already=issued.already)
+        return Answer(200 if issued.already else 201, shown)
+
+    return desk.once.work_in_two(prepare, finish)
 
 
 @router.get("/credentials", summary="List credentials", responses=problems(*KEYED, 404))
