@@ -7,12 +7,15 @@ The credential attached to a PDF certificate: found, not interpreted.
 
 Streams always stand in the file themselves, also where a program packs all other objects, so
 an attachment is found without tables, pages or names. What the pages show proves nothing and
-is not looked at. See docs/spec/files.md.
+is not looked at. An attachment ends where the next begins: what lies in one another is read
+once, not once for each. See docs/spec/files.md.
 """
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 from ledger.core.canonical import MAX_BYTES
 from ledger.errors import MalformedError
@@ -32,8 +35,18 @@ _FURTHER = re.compile(rb"/(?:DecodeParms|F)[\0\t\n\f\r ]*[\[<(\d]")
 _ENCRYPTED = re.compile(
     rb"/Encrypt[\0\t\n\f\r ]+\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+R"
 )
-_END = re.compile(rb"(?:\r\n|\r|\n)?endstream")
-_WHITE = b" \t\r\n"
+_END = b"endstream"
+_OBJECT_BEGINS = re.compile(rb"[ \t\r\n]*\{")
+_CUT_OFF = "the attachment of the PDF is cut off"
+_TOO_LARGE = f"a credential has at most {MAX_BYTES} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Where the content of an attachment begins, and whether it is deflated."""
+
+    start: int
+    is_deflated: bool
 
 
 def attached_credential(pdf: bytes) -> bytes:
@@ -45,7 +58,7 @@ def attached_credential(pdf: bytes) -> bytes:
     if len(pdf) > MAX_PDF_BYTES:
         raise MalformedError(f"a PDF has at most {MAX_PDF_BYTES} bytes")
     try:
-        return _one(set(_objects(pdf)))
+        return _one(_objects(pdf))
     except MalformedError as error:
         if _ENCRYPTED.search(pdf):
             raise MalformedError(
@@ -54,19 +67,41 @@ def attached_credential(pdf: bytes) -> bytes:
         raise
 
 
-def _one(attached: set[bytes]) -> bytes:
-    if len(attached) > 1:
-        raise MalformedError("the PDF has more than one credential attached")
-    if not attached:
+def _one(attached: Iterable[bytes]) -> bytes:
+    found: bytes | None = None
+    for content in attached:
+        if found is not None and content != found:
+            raise MalformedError("the PDF has more than one credential attached")
+        found = content
+    if found is None:
         raise MalformedError(
             "the PDF has no credential attached; printing it, or saving it with another"
             " program, loses it"
         )
-    return attached.pop()
+    return found
 
 
 def _objects(pdf: bytes) -> Iterator[bytes]:
     """What is attached and starts as a JSON object does."""
+    # A dictionary that names its type twice has one stream all the same.
+    streams = list(dict.fromkeys(_streams(pdf)))
+    starts = sorted({stream.start for stream in streams})
+    ends = dict(pairwise([*starts, len(pdf)]))
+    last = pdf.rfind(_END)
+    for stream in streams:
+        start, end = stream.start, ends[stream.start]
+        if stream.is_deflated:
+            content = _inflate(pdf, start, end)
+        elif start > last:
+            raise MalformedError(_CUT_OFF)
+        else:
+            content = _plain(pdf, start, end)
+        if content is not None:
+            yield content
+
+
+def _streams(pdf: bytes) -> Iterator[_Stream]:
+    """The streams of all attachments, in the order of the file."""
     for count, found in enumerate(_ATTACHMENT.finditer(pdf), start=1):
         if count > MAX_ATTACHMENTS:
             raise MalformedError(f"the PDF has more than {MAX_ATTACHMENTS} attachments")
@@ -78,39 +113,46 @@ def _objects(pdf: bytes) -> Iterator[bytes]:
         dictionary = before[objects[-1].end() :] + pdf[found.start() : stream.start()]
         if b"endobj" in dictionary:
             continue
-        content = _content(pdf, stream.end(), dictionary)
-        if content is not None:
-            yield content
+        yield _Stream(stream.end(), _is_deflated(dictionary))
 
 
-def _content(pdf: bytes, start: int, dictionary: bytes) -> bytes | None:
-    """The bytes of an attachment if it is a JSON object."""
+def _is_deflated(dictionary: bytes) -> bool:
     named = _FILTER.search(dictionary)
     filters = [] if named is None else re.findall(rb"/\w+", named[1])
     if _FURTHER.search(dictionary) or filters not in ([], [b"/FlateDecode"]):
         raise MalformedError(
             "the attachment of the PDF is packed in a way that is not read"
         )
-    if filters:
-        return _inflate(pdf, start)
-    end = _END.search(pdf, start)
-    if end is None:
-        raise MalformedError("the attachment of the PDF is cut off")
-    content = pdf[start : end.start()]
-    return content if content.lstrip(_WHITE).startswith(b"{") else None
+    return bool(filters)
 
 
-def _inflate(pdf: bytes, start: int) -> bytes | None:
+def _plain(pdf: bytes, start: int, end: int) -> bytes | None:
+    """The bytes of an attachment if it is a JSON object; it lies before `end`."""
+    if _OBJECT_BEGINS.match(pdf, start) is None:
+        return None
+    most = start + MAX_BYTES + len(b"\r\n" + _END)
+    found = pdf.find(_END, start, min(end, most))
+    if found < 0:
+        raise MalformedError(_CUT_OFF if end <= most else _TOO_LARGE)
+    # The last line break is no part of it: CR LF, LF, or CR.
+    content = pdf[start:found].removesuffix(b"\n").removesuffix(b"\r")
+    if len(content) > MAX_BYTES:
+        raise MalformedError(_TOO_LARGE)
+    return content
+
+
+def _inflate(pdf: bytes, start: int, end: int) -> bytes | None:
+    """The same of an attachment that is deflated."""
     # The deflated stream says itself where it ends; /Length may stand anywhere in the file.
     inflater = zlib.decompressobj()
     try:
-        content = inflater.decompress(memoryview(pdf)[start:], MAX_BYTES + 1)
+        content = inflater.decompress(memoryview(pdf)[start:end], MAX_BYTES + 1)
     except zlib.error as error:
         raise MalformedError("the attachment of the PDF is damaged") from error
-    if not content.lstrip(_WHITE).startswith(b"{"):
+    if _OBJECT_BEGINS.match(content) is None:
         return None
     if len(content) > MAX_BYTES:
-        raise MalformedError(f"a credential has at most {MAX_BYTES} bytes")
+        raise MalformedError(_TOO_LARGE)
     if not inflater.eof:
-        raise MalformedError("the attachment of the PDF is cut off")
+        raise MalformedError(_CUT_OFF)
     return content

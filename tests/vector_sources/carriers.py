@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -145,6 +146,8 @@ class _Desk:
                 lost,
             ),
             ("two-credentials.pdf", self._with_another(), "more than one credential"),
+            ("attachment-without-end.pdf", _without_end(), "cut off"),
+            ("attachment-in-another.pdf", _in_another(), "cut off"),
             ("cut-off.pdf", self._pdf[: len(self._pdf) // 4], lost),
             ("screenshot.png", self._picture("-png", "png"), "no credential"),
             (
@@ -275,6 +278,23 @@ def _zip(*entries: tuple[str, bytes]) -> bytes:
         for name, data in entries:
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return made.getvalue()
+
+
+def _attached(content: bytes, dictionary: bytes = b"") -> bytes:
+    head = b"7 0 obj\n<</Type/EmbeddedFile%s>>\nstream\n" % dictionary
+    return head + content + b"\nendstream\nendobj\n"
+
+
+def _without_end() -> bytes:
+    """Two plain attachments, of which one has no end before the other begins."""
+    first, _, _ = _attached(_CREDENTIAL).partition(b"\nendstream")
+    return b"%PDF-1.7\n" + first + b"\n" + _attached(_CREDENTIAL) + b"%%EOF\n"
+
+
+def _in_another() -> bytes:
+    """A deflated attachment that holds another one, unpacked, behind the credential."""
+    packed = zlib.compress(_CREDENTIAL + _attached(_CREDENTIAL), level=0)
+    return b"%PDF-1.7\n" + _attached(packed, b"/Filter/FlateDecode") + b"%%EOF\n"
 
 
 def _open_badge_2_png() -> bytes:

@@ -1,12 +1,15 @@
 """A credential attached to a PDF: found in what programs write, and never guessed."""
 
+import struct
 import time
 import zlib
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, strategies as st
 
 from ledger.core.baking import extract
+from ledger.core.canonical import MAX_BYTES
 from ledger.core.pdf import MAX_ATTACHMENTS, MAX_PDF_BYTES, attached_credential
 from ledger.errors import MalformedError
 
@@ -36,6 +39,19 @@ def document(*objects: bytes, trailer: bytes = b"") -> bytes:
     drawing = attachment(b"BT (a page) Tj ET", dictionary=b"", number=3)
     end = b"trailer\n<</Root 1 0 R%s>>\nstartxref\n0\n%%%%EOF" % trailer
     return b"%PDF-1.7\n" + page + drawing + b"".join(objects) + end
+
+
+def inside(outer: bytes, inner: bytes) -> bytes:
+    """A deflated attachment that holds an object unpacked, and goes on behind it."""
+    packer = zlib.compressobj(0)
+    packed = packer.compress(outer + inner) + packer.flush()
+    return attachment(packed, dictionary=b"/Type/EmbeddedFile" + DEFLATED)
+
+
+def largest(end: bytes, more: int = 0) -> bytes:
+    """An attachment as large as a credential may be, or a little larger, and how it ends."""
+    content = b"{".ljust(MAX_BYTES + more)
+    return b"7 0 obj<</Type/EmbeddedFile>>stream\n" + content + end + b"endobj\n"
 
 
 # ---------------------------------------------------------------- what is found
@@ -86,6 +102,29 @@ def test_the_same_attachment_twice_is_one() -> None:
     assert attached_credential(twice) == CREDENTIAL
 
 
+def test_a_type_that_is_named_twice_is_of_one_attachment() -> None:
+    twice = attachment(CREDENTIAL, dictionary=b"/Type/EmbeddedFile/Type/EmbeddedFile")
+
+    assert attached_credential(document(twice)) == CREDENTIAL
+
+
+def test_an_attachment_in_one_of_another_kind_is_found() -> None:
+    paper = attachment(b"%PDF-1.7\n" + attachment(CREDENTIAL, number=8))
+
+    assert attached_credential(document(paper)) == CREDENTIAL
+
+
+@pytest.mark.parametrize("line_break", [b"", b"\r", b"\n", b"\r\n"])
+def test_a_plain_attachment_may_be_as_large_as_a_deflated_one(
+    line_break: bytes,
+) -> None:
+    end = line_break + b"endstream"
+
+    assert len(attached_credential(document(largest(end)))) == MAX_BYTES
+    with pytest.raises(MalformedError, match=f"at most {MAX_BYTES} bytes"):
+        attached_credential(document(largest(end, more=1)))
+
+
 def test_words_on_a_page_are_no_attachment() -> None:
     words = b"(how /Type/EmbeddedFile is written, and 5 0 obj)"
     page = attachment(words, dictionary=b"", number=5)
@@ -113,6 +152,12 @@ def damaged(found: bytes) -> bytes:
         (document(deflated(CREDENTIAL)).partition(b"\nendstream\nendobj\ntrailer")[0][:-3], "cut off"),
         (document(attachment(CREDENTIAL)).partition(b"\nendstream\nendobj\ntrailer")[0], "cut off"),
         (document(deflated(b"{" + b" " * 1_048_576)), "at most 1048576 bytes"),
+        (document(attachment(b"{".ljust(3 * MAX_BYTES))), "at most 1048576 bytes"),
+        (document(attachment(b"{".ljust(3 * MAX_BYTES)), attachment(CREDENTIAL)), "at most 1048576 bytes"),
+        (document(attachment(CREDENTIAL).partition(b"endstream")[0], attachment(CREDENTIAL)), "cut off"),
+        (document(attachment(b"[]")).partition(b"\nendstream\nendobj\ntrailer")[0], "cut off"),
+        (document(inside(CREDENTIAL, attachment(CREDENTIAL))), "cut off"),
+        (document(attachment(CREDENTIAL), attachment(b"{}"), damaged(deflated(CREDENTIAL))), "more than one"),
         (document(deflated(CREDENTIAL, b"/DecodeParms<</Predictor 12>>")), "packed"),
         (document(deflated(CREDENTIAL, b"/F(credential.json)")), "packed"),
         (document(attachment(b"7b>", dictionary=b"/Type/EmbeddedFile/Filter/ASCIIHexDecode")), "packed"),
@@ -146,6 +191,10 @@ def test_a_small_file_that_inflates_to_a_large_one_is_cut_short() -> None:
         b"/Type" + b" " * 8_000_000,
         (b"/Encrypt" + b" " * 2_000) * 4_000,
         (b"1 0 obj" + b"<" * 3_000 + b"/Type/EmbeddedFile>>stream\n") * 64,
+        b"1 0 obj<</Type/EmbeddedFile>>stream\n{" * 64
+        + b" " * 8_000_000
+        + b"endstream",
+        b"1 0 obj<</Type/EmbeddedFile>>stream\n" * 64 + b" " * 8_000_000 + b"endstream",
     ],
 )
 def test_no_file_keeps_the_reader_busy(hostile: bytes) -> None:
@@ -154,6 +203,43 @@ def test_no_file_keeps_the_reader_busy(hostile: bytes) -> None:
         attached_credential(b"%PDF-1.7\n" + hostile)
 
     assert time.process_time() - begin < 5
+
+
+class Counted:
+    """What inflates a stream, and remembers how much it was given."""
+
+    given: ClassVar[list[int]] = []
+    _made = staticmethod(zlib.decompressobj)
+
+    def __init__(self) -> None:
+        self._inflater = self._made()
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    def decompress(self, packed: memoryview, most: int) -> bytes:
+        self.given.append(len(packed))
+        return self._inflater.decompress(packed, most)
+
+
+@pytest.mark.parametrize("named", [1, 3])
+def test_no_byte_is_inflated_for_two_attachments(
+    named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of nothing never reach the limit of what comes out."""
+    monkeypatch.setattr(Counted, "given", [])
+    monkeypatch.setattr(zlib, "decompressobj", Counted)
+    dictionary = b"/Type/EmbeddedFile" * named + DEFLATED
+    head = b"7 0 obj<<" + dictionary + b">>stream\n\x78\x01"
+    stored = b"\0" + struct.pack("<HH", len(head), len(head) ^ 0xFFFF) + head
+    nothing = b"\0\0\0\xff\xff"
+    hostile = b"%PDF-1.7\n" + head + stored * 19 + nothing * 10_000
+
+    with pytest.raises(MalformedError, match="no credential attached"):
+        attached_credential(hostile)
+    assert len(Counted.given) == 20
+    assert sum(Counted.given) < len(hostile)
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))

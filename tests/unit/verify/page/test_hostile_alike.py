@@ -25,6 +25,7 @@ MIB = 1_048_576
 PNG = b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"openbadgecredential\0"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:o="https://purl.imsglobal.org/ob/v3p0">'
+PLAIN = b"1 0 obj\n<</Type/EmbeddedFile>>stream\n"
 ATTACHED = b"%PDF-1.7\n1 0 obj\n<</Type/EmbeddedFile/Filter/FlateDecode>>stream\n"
 
 
@@ -54,6 +55,15 @@ def with_size(data: bytes, size: int) -> bytes:
     return bytes(changed)
 
 
+def in_one_another(count: int, behind: bytes) -> bytes:
+    """Deflated attachments, each with the next one in it unpacked, and all with what is behind."""
+    head = ATTACHED.removeprefix(b"%PDF-1.7\n") + b"\x78\x01"
+    sizes = len(head).to_bytes(2, "little") + (len(head) ^ 0xFFFF).to_bytes(2, "little")
+    return b"%PDF-1.7\n" + head + (b"\0" + sizes + head) * (count - 1) + behind
+
+
+#: Four blocks of DEFLATE out of which nothing comes: ten bits each.
+NOTHING = sum(2 << 10 * at for at in range(4)).to_bytes(5, "little")
 BOMB = archive(a_json=bytes(2 * MIB))
 FILES: dict[str, bytes] = {
     "nothing": b"",
@@ -103,6 +113,46 @@ FILES: dict[str, bytes] = {
     "a PDF with a bomb of nothing": ATTACHED + zlib.compress(bytes(64 * MIB)),
     "a PDF with a large credential": ATTACHED + zlib.compress(b"{".ljust(MIB)),
     "a PDF without a checksum": ATTACHED + zlib.compress(b'{"a":1}')[:-4],
+    "a PDF of attachments without end": b"%PDF-"
+    + (PLAIN + b"{") * 64
+    + b"x" * 7 * MIB
+    + b"endstream",
+    "a PDF of attachments in one another": in_one_another(64, NOTHING * MIB),
+    "a PDF of credentials in one another": b"%PDF-"
+    + (PLAIN + b"{ endstream ") * 32
+    + (PLAIN + b"{endstream") * 32,
+    "a PDF with an attachment in another": b"%PDF-"
+    + PLAIN
+    + b"%PDF-"
+    + PLAIN
+    + b'{"a":1}\nendstream endstream',
+    "a PDF with a type named twice": b"%PDF-"
+    + PLAIN.replace(b">>", b"/Type/EmbeddedFile>>")
+    + b'{"a":1}endstream',
+    "a PDF with a plain attachment as large as may be": b"%PDF-"
+    + PLAIN
+    + b"{".ljust(MIB)
+    + b"\r\nendstream",
+    "a PDF with a plain attachment too large": b"%PDF-"
+    + PLAIN
+    + b"{".ljust(MIB)
+    + b"\r\r\nendstream",
+    "a PDF with a plain attachment far too large": b"%PDF-"
+    + PLAIN
+    + b"{".ljust(2 * MIB)
+    + b"endstream"
+    + PLAIN
+    + b"{}endstream",
+    "a PDF with a large attachment without end": b"%PDF-" + PLAIN + b"{".ljust(2 * MIB),
+    "a PDF with a plain attachment of blanks": b"%PDF-"
+    + PLAIN.ljust(7 * MIB)
+    + b"{endstream",
+    "a PDF with two credentials and a damaged one": b"%PDF-"
+    + PLAIN
+    + b'{"a":1}endstream'
+    + PLAIN
+    + b'{"a":2}endstream'
+    + ATTACHED,
     "a PDF that is too large": b"%PDF-".ljust(8 * MIB + 1),
     "an archive of nothing": archive(),
     "an archive with a bomb": BOMB,

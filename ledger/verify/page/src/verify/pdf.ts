@@ -1,5 +1,6 @@
 // The credential attached to a PDF certificate: found, not interpreted. What the pages show
-// proves nothing and is not looked at. docs/spec/files.md.
+// proves nothing and is not looked at. An attachment ends where the next begins: what lies in
+// one another is read once, not once for each. docs/spec/files.md.
 //
 // The patterns run over one character for each byte. In none of them does a character fit two
 // ways to go on, and every run is bounded or ends where the next pattern would begin.
@@ -22,7 +23,16 @@ const FILTER = /\/Filter[\0\t\n\f\r ]*(\[[^\]]{0,200}\]|\/\w{1,40})/;
 // Predictors, and files that are somewhere else.
 const FURTHER = /\/(?:DecodeParms|F)[\0\t\n\f\r ]*[\[<(\d]/;
 const ENCRYPTED = /\/Encrypt[\0\t\n\f\r ]+\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+R/;
+const END = "endstream";
 const OBJECT_BEGINS = /^[ \t\r\n]*\{/;
+const CUT_OFF = "the attachment of the PDF is cut off";
+const TOO_LARGE = `a credential has at most ${MAX_BYTES} bytes`;
+
+/** Where the content of an attachment begins, and whether it is deflated. */
+interface Stream {
+  readonly start: number;
+  readonly isDeflated: boolean;
+}
 
 /**
  * Find the one JSON object attached to a PDF; attachments of other kinds are left alone.
@@ -41,10 +51,15 @@ export function attachedCredential(pdf: Uint8Array): Uint8Array {
   }
 }
 
-function one(attached: ReadonlySet<string>): string {
-  if (attached.size > 1) throw new MalformedError("the PDF has more than one credential attached");
-  const [found] = attached;
-  if (found === undefined) {
+function one(attached: Iterable<string>): string {
+  let found: string | null = null;
+  for (const content of attached) {
+    if (found !== null && content !== found) {
+      throw new MalformedError("the PDF has more than one credential attached");
+    }
+    found = content;
+  }
+  if (found === null) {
     throw new MalformedError(
       "the PDF has no credential attached; printing it, or saving it with another program, loses it",
     );
@@ -53,8 +68,21 @@ function one(attached: ReadonlySet<string>): string {
 }
 
 /** What is attached and starts as a JSON object does. */
-function attachedObjects(pdf: Uint8Array, text: string): ReadonlySet<string> {
-  const attached = new Set<string>();
+function* attachedObjects(pdf: Uint8Array, text: string): Generator<string> {
+  const streams = streamsIn(text);
+  const last = text.lastIndexOf(END);
+  for (const stream of streams) {
+    const { start } = stream;
+    const end = streams.find((other) => other.start > start)?.start ?? text.length;
+    if (!stream.isDeflated && start > last) throw new MalformedError(CUT_OFF);
+    const content = stream.isDeflated ? unpack(pdf.subarray(start, end)) : plain(text, start, end);
+    if (content !== null) yield content;
+  }
+}
+
+/** The streams of all attachments, in the order of the file. */
+function streamsIn(text: string): readonly Stream[] {
+  const streams: Stream[] = [];
   let attachments = 0;
   for (const { 0: words, index } of text.matchAll(ATTACHMENT)) {
     if (++attachments > MAX_ATTACHMENTS) {
@@ -68,40 +96,46 @@ function attachedObjects(pdf: Uint8Array, text: string): ReadonlySet<string> {
     const head = before.slice(object.index + object[0].length);
     const dictionary = head + text.slice(index, after + stream.index);
     if (dictionary.includes("endobj")) continue;
-    const content = contentAt(pdf, text, after + stream.index + stream[0].length, dictionary);
-    if (content !== null) attached.add(content);
+    const start = after + stream.index + stream[0].length;
+    const found = { start, isDeflated: isDeflated(dictionary) };
+    // A dictionary that names its type twice has one stream all the same.
+    const isKnown = streams.some((other) => other.start === start && other.isDeflated === found.isDeflated);
+    if (!isKnown) streams.push(found);
   }
-  return attached;
+  return streams;
 }
 
-/** The bytes of an attachment if it is a JSON object. */
-function contentAt(pdf: Uint8Array, text: string, start: number, dictionary: string): string | null {
+function isDeflated(dictionary: string): boolean {
   const named = FILTER.exec(dictionary);
   const filters = named === null ? "" : Array.from(named[1]!.matchAll(/\/\w+/g)).join();
   if (FURTHER.test(dictionary) || (filters !== "" && filters !== "/FlateDecode")) {
     throw new MalformedError("the attachment of the PDF is packed in a way that is not read");
   }
-  if (filters !== "") return unpack(pdf, start);
-  const end = endOfStream(text, start);
-  const content = text.slice(start, end);
-  return OBJECT_BEGINS.test(content) ? content : null;
+  return filters !== "";
 }
 
-/** Where the stream ends: its last line break is no part of it. */
-function endOfStream(text: string, start: number): number {
-  const end = text.indexOf("endstream", start);
-  if (end < 0) throw new MalformedError("the attachment of the PDF is cut off");
-  const before = text.slice(Math.max(start, end - 2), end);
-  return end - (before === "\r\n" ? 2 : /[\r\n]$/.test(before) ? 1 : 0);
+/** The bytes of an attachment if it is a JSON object; it lies before `end`. */
+function plain(text: string, start: number, end: number): string | null {
+  if (!OBJECT_BEGINS.test(text.slice(start))) return null;
+  const most = start + MAX_BYTES + "\r\n".length + END.length;
+  const within = text.slice(start, Math.min(end, most));
+  const found = within.indexOf(END);
+  if (found < 0) throw new MalformedError(end <= most ? CUT_OFF : TOO_LARGE);
+  // The last line break is no part of it: CR LF, LF, or CR.
+  const before = within.slice(Math.max(0, found - 2), found);
+  const content = within.slice(0, found - (before === "\r\n" ? 2 : /[\r\n]$/.test(before) ? 1 : 0));
+  if (content.length > MAX_BYTES) throw new MalformedError(TOO_LARGE);
+  return content;
 }
 
-function unpack(pdf: Uint8Array, start: number): string | null {
+/** The same of an attachment that is deflated. */
+function unpack(packed: Uint8Array): string | null {
   // The deflated stream says itself where it ends; /Length may stand anywhere in the file.
-  const { content, isWhole } = inflated(pdf.subarray(start));
+  const { content, isWhole } = inflated(packed);
   const text = toBinaryText(content);
   if (!OBJECT_BEGINS.test(text)) return null;
-  if (content.length > MAX_BYTES) throw new MalformedError(`a credential has at most ${MAX_BYTES} bytes`);
-  if (!isWhole) throw new MalformedError("the attachment of the PDF is cut off");
+  if (content.length > MAX_BYTES) throw new MalformedError(TOO_LARGE);
+  if (!isWhole) throw new MalformedError(CUT_OFF);
   return text;
 }
 
