@@ -110,7 +110,7 @@ class HttpReceiver:
         """Tell of one event. Raises nothing: whatever goes wrong is an outcome."""
         try:
             reply = self._http.post(body, self._headers(key, body))
-        except (http.client.HTTPException, OSError, ValueError) as error:
+        except (http.client.HTTPException, OSError) as error:
             return self._away(error)
         answer = _meaning(reply.status)
         if reply.status not in _WITH_A_PACE:

@@ -10,8 +10,12 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+
+from ledger.wire import BoundedAnswer, FramingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,26 @@ class HttpPost:
         Send a body and read the reply.
 
         A kept connection may have been dropped since; then the same body is sent once more.
-        Raises OSError (TimeoutError after the deadline) and http.client.HTTPException; the
-        connection is gone then.
+        Raises OSError (TimeoutError after the deadline) and http.client.HTTPException, whatever
+        the other side sends; the connection is gone then.
         """
+        until = time.monotonic() + self._timeout
         reused = self._connection is not None
         try:
             try:
-                return self._exchange(body, headers)
+                return self._exchange(body, headers, until)
             except (http.client.RemoteDisconnected, ConnectionError):
                 if not reused:
                     raise
             self.close()
-            return self._exchange(body, headers)
-        except (http.client.HTTPException, OSError, ValueError):
+            return self._exchange(body, headers, until)
+        except (http.client.HTTPException, OSError):
             self.close()
             raise
+        # A chunk of -5 bytes, a host name that is none: http.client checks neither.
+        except ValueError as error:
+            self.close()
+            raise FramingError("what no HTTP is made of") from error
 
     def close(self) -> None:
         """Let the connection go."""
@@ -78,10 +87,15 @@ class HttpPost:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Reply:
-        connection = self._connection or self._connect()
+    def _exchange(self, body: bytes, headers: Mapping[str, str], until: float) -> Reply:
+        connection = self._connection or self._connect(_seconds_to(until))
         self._connection = connection
         sock = connection.sock
+        seconds = _seconds_to(until)
+        sock.settimeout(seconds)
+        connection.response_class = partial(  # type: ignore[assignment] # called, no more
+            BoundedAnswer, most=self._most, until=until
+        )
         # A timeout of the socket starts anew with every byte; this one does not. The plain
         # shutdown, not TLS's own: it only has to wake the reader up.
         expired = threading.Event()
@@ -91,7 +105,7 @@ class HttpPost:
             with contextlib.suppress(OSError):  # closed meanwhile: nothing to wake
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
-        deadline = threading.Timer(self._timeout, expire)
+        deadline = threading.Timer(seconds, expire)
         deadline.daemon = True
         deadline.start()
         try:
@@ -109,7 +123,8 @@ class HttpPost:
         if expired.is_set():
             raise TimeoutError("timed out")
         is_whole = len(read) <= self._most
-        if response.will_close or not is_whole:
+        # What is not read to its end stands before the next answer.
+        if response.will_close or not response.isclosed():
             self.close()
         return Reply(
             response.status,
@@ -118,9 +133,9 @@ class HttpPost:
             response.getheader("Retry-After"),
         )
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, seconds: float) -> http.client.HTTPConnection:
         target = self._target
-        sock = socket.create_connection((target.host, target.port), self._timeout)
+        sock = socket.create_connection((target.host, target.port), seconds)
         # Headers and body leave apart, and the body must not wait for an echo.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection: http.client.HTTPConnection
@@ -138,3 +153,11 @@ class HttpPost:
             connection.sock = sock
         connection.auto_open = 0
         return connection
+
+
+def _seconds_to(until: float) -> float:
+    """What is left of the time; never 0, which would be no timeout but no waiting at all."""
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("timed out")
+    return seconds

@@ -221,7 +221,7 @@ class RpcReader:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
             reply = self._post.post(question, headers)
-        except (http.client.HTTPException, OSError, UnicodeError) as error:
+        except (http.client.HTTPException, OSError) as error:
             raise ChainUnavailable(self._silence(error)) from error
         if reply.status != http.HTTPStatus.OK:
             raise ChainUnavailable(f"{self.address} answered HTTP {reply.status}")

@@ -11,6 +11,7 @@ import pytest
 
 from anchor_worker.receiver import HttpReceiver, Outcome, signature
 from ledger.errors import SettingError
+from tests.raw_server import BROKEN, raw_server
 from tests.receiving_server import ReceivingServer, receiving_server
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -180,6 +181,14 @@ def test_a_status_counts_whatever_becomes_of_the_rest(
     server.behave("half")
 
     assert ask().post(KEY, BODY).outcome is Outcome.TAKEN
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_framing_that_is_none_is_an_unknown_outcome(broken: str, ask: Ask) -> None:
+    with raw_server(BROKEN[broken]) as (url, _):
+        answer = ask(url).post(KEY, BODY)
+
+    assert (answer.outcome, answer.status) == (Outcome.AWAY, None)
 
 
 def test_an_answer_without_end_is_read_no_further(

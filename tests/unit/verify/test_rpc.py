@@ -7,21 +7,10 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
 
 from ledger.chain.state import Contract, StateTrie, make_header
 from ledger.core import registries
@@ -29,6 +18,7 @@ from ledger.errors import ChainUnavailable, SettingError
 from ledger.verify.registry import CalledRegistries
 from ledger.verify.rpc import MAX_ANSWER, MAX_FAILURES, Block, RpcReader, Tag
 from ledger.verify.witnesses import View
+from tests.certificates import self_signed
 from tests.descriptions import answered, described
 from tests.unit.verify.fakes import (
     NETWORK,
@@ -215,32 +205,6 @@ def test_over_tls_the_certificate_must_be_one_that_the_system_trusts(
         with closing(RpcReader(url)) as reader:
             assert reader.chain_id() == 777
             assert reader.block(5).number == 5
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody else knows."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.example")])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(IPv4Address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(
-        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
-    return paths
 
 
 def test_a_closed_port_is_named() -> None:
