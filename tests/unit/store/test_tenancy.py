@@ -182,6 +182,7 @@ NOT_OF_A_TENANT = {
     "feed.outgoing": "the worker",
     "feed.prune": "the worker",
     "feed.sequence": "the worker",
+    "idempotency.forget": "the worker",
     "issuers.by_issuer_id": "the record is public on chain",
     "issuers.some_sealed_key": "any key shows whether the master key fits",
     "issuers.on_chain": "the worker; the records are public on chain",
