@@ -39,6 +39,7 @@ _PRUNED_AT_ONCE = 1_000
 _FORGET_AFTER = timedelta(minutes=1)
 _COMMIT_AFTER = timedelta(seconds=1)
 _SHORTEST_PAUSE = 1.0
+_CONFLICTS = 5
 _LONGEST_PAUSE = 300.0
 _log = logging.getLogger("anchor_worker.deliver")
 
@@ -80,14 +81,22 @@ class Deliverer:
 
     def run(self) -> None:
         """Work until `stop`. Ends with an error that nobody foresaw, and with no other."""
-        failures = 0
+        failures = conflicts = 0
         while not self._stop.is_set():
             worked = False
             try:
                 worked = self.step()
-                failures = 0
+                failures = conflicts = 0
             except Conflict as error:
-                _log.info("again: %s", error)
+                # Another worker was faster. Time and again, it is no other worker.
+                conflicts += 1
+                if conflicts < _CONFLICTS:
+                    _log.info("again: %s", error)
+                else:
+                    failures += 1
+                    self._say(
+                        logging.ERROR, f"events cannot be looked after now: {error}"
+                    )
             except LedgerError as error:
                 failures += 1
                 self._say(logging.ERROR, f"events cannot be looked after now: {error}")

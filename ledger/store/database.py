@@ -110,14 +110,22 @@ class Transaction:
         return self._run(lambda: self.connection.execute(query, values).scalar())
 
     def change(
-        self, statement: Executable, values: Sequence[Mapping[str, object]] = ()
+        self,
+        statement: Executable,
+        values: Sequence[Mapping[str, object]] | None = None,
     ) -> int:
-        """Change rows, once for each of `values` if there are any.
+        """Change rows, once for each of `values` if they are given: of none, nothing.
 
         Answers how many an UPDATE or DELETE found. Raises Conflict for a broken constraint, StoreError for any other reason.
         """
-        many = list(values) or None
-        return self._run(lambda: self.connection.execute(statement, many).rowcount)
+        if values is None:
+            return self._run(lambda: self.connection.execute(statement).rowcount)
+        # SQLAlchemy would take an empty list for no list, and add a row of nothing.
+        if not values:
+            return 0
+        return self._run(
+            lambda: self.connection.execute(statement, list(values)).rowcount
+        )
 
     def add_columns(
         self, row: type[SQLModel], columns: Mapping[str, Sequence[object]]

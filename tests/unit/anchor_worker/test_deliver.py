@@ -432,6 +432,28 @@ def test_who_slept_through_its_lease_moves_nothing(world: World) -> None:
     assert backlog(world) == EventBacklog(0, None, 0)
 
 
+@pytest.mark.parametrize(("times", "told"), [(4, 0), (5, 1), (9, 1)])
+def test_a_conflict_that_comes_time_and_again_is_no_other_worker(
+    world: World, caplog: pytest.LogCaptureFixture, times: int, told: int
+) -> None:
+    class Refused(Deliverer):
+        left = times
+
+        def step(self) -> bool:
+            self.left -= 1
+            if self.left == 0:
+                self.stop()
+            raise Conflict("the database refused it")
+
+    care = Care(poll=0.001)
+    Refused(world.database, None, owner="one", clock=world.clock, care=care).run()
+
+    errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert (
+        errors == ["events cannot be looked after now: the database refused it"] * told
+    )
+
+
 def test_without_a_receiver_events_are_ordered_kept_and_forgotten(world: World) -> None:
     world.issue(2)
     looking = deliverer(world, None)

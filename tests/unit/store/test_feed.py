@@ -2,8 +2,9 @@
 
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -312,6 +313,24 @@ def test_a_cursor_behind_the_end_of_a_row_leads_on(
 
     assert [e.cursor for e in of_list.events] == [EventCursor(2, 0), EventCursor(2, 1)]
     assert [e.cursor for e in of_batch.events] == [EventCursor(3, 1)]
+
+
+def test_a_batch_of_checkpoints_alone_holds_nothing_up(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        records = issue(tx, school, 1)
+        lonely = replace(batch_of(records)[0], id=uuid4())
+        batches.seal_checkpoints(tx, lonely)
+    assert order(database) == 2
+    with database.begin() as tx:
+        batches.anchor(tx, lonely, lonely.chain_id, to=REGISTRY, data=b"", gas=1)
+        _issued(tx, school, 9)
+    assert order(database) == 1
+
+    told = everything(database)
+    assert [e.batch_id for e in told] == [None, lonely.id, None]
+    assert len(theirs(database, school, None).events) == 2
 
 
 def test_a_released_credential_is_told_as_that(
