@@ -320,8 +320,13 @@ def _reason(error: SQLAlchemyError) -> str:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise SettingError(f"not a database URL; use {_EXAMPLES}") from error
+        sound = parsed.port is None or 1 <= parsed.port <= 65_535
+    except (ArgumentError, ValueError):
+        # SQLAlchemy leaves a port that is no number to int(), whose error quotes what may be
+        # part of a password: it goes no further, not even as a cause.
+        sound = False
+    if not sound:
+        raise SettingError(f"not a database URL; use {_EXAMPLES}")
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:

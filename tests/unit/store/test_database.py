@@ -858,6 +858,8 @@ def test_read_only_server_is_refused(postgres_url: str) -> None:
     ("url", "expected"),
     [
         ("perdure.db", "not a database URL; use sqlite:////var/lib"),
+        ("postgresql://u:secret@h:notaport/x", "not a database URL; use sqlite:////"),
+        ("postgresql://u:secret@h:70000/x", "not a database URL; use sqlite:////"),
         ("mysql://localhost/perdure", "mysql is not supported; use sqlite:////var"),
         ("sqlite://", "in memory would be lost"),
         ("sqlite:///:memory:", "in memory would be lost"),
@@ -867,6 +869,16 @@ def test_read_only_server_is_refused(postgres_url: str) -> None:
 def test_wrong_address_is_named(url: str, expected: str) -> None:
     with pytest.raises(SettingError, match=re.escape(expected)):
         Database.open(url)
+
+
+def test_address_whose_port_is_part_of_the_password_is_not_quoted() -> None:
+    """A slash in a password that is not escaped makes its beginning the port."""
+    with pytest.raises(SettingError) as refused:
+        Database.open("postgresql://u:secret/rest@h/x")
+
+    error = refused.value
+    assert "secret" not in str(error)
+    assert (error.__cause__, error.__context__) == (None, None)
 
 
 def test_server_that_is_away_is_no_wrong_setting() -> None:
