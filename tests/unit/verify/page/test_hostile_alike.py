@@ -25,6 +25,7 @@ MIB = 1_048_576
 PNG = b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"openbadgecredential\0"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:o="https://purl.imsglobal.org/ob/v3p0">'
+CREDENTIAL = b'<o:credential>{"a":1}</o:credential>'
 PLAIN = b"1 0 obj\n<</Type/EmbeddedFile>>stream\n"
 ATTACHED = b"%PDF-1.7\n1 0 obj\n<</Type/EmbeddedFile/Filter/FlateDecode>>stream\n"
 
@@ -98,6 +99,12 @@ FILES: dict[str, bytes] = {
     "an SVG of many attributes": SVG[:-1]
     + b"".join(b' a%d=""' % at for at in range(200_000))
     + b"/>",
+    "an SVG of many namespaces": SVG[:-1]
+    + b"".join(b' xmlns:a%d="a"' % at for at in range(10_000))
+    + b">"
+    + b'<g xmlns:a="a"/>' * 10_000
+    + CREDENTIAL
+    + b"</svg>",
     "an SVG that begins with blanks": b" " * (8 * MIB - 1) + b"<",
     "an SVG that is too large": SVG.ljust(8 * MIB + 1),
     "a declaration full of blanks": b"<?xml version" + b" " * 4 * MIB + b"x?>",
@@ -170,8 +177,6 @@ FILES: dict[str, bytes] = {
     "an archive full of ends": b"PK\3\4" + b"PK\5\6" * 50_000,
 }
 
-
-CREDENTIAL = b'<o:credential>{"a":1}</o:credential>'
 SVG_FILES: dict[str, bytes] = {
     "the smallest": SVG + CREDENTIAL + b"</svg>",
     "a byte order mark": b"\xef\xbb\xbf" + SVG + CREDENTIAL + b"</svg>\n",
@@ -202,6 +207,20 @@ SVG_FILES: dict[str, bytes] = {
     + CREDENTIAL
     + b"</svg>",
     "no namespace": SVG + b'<g xmlns="">' + CREDENTIAL + b"</g></svg>",
+    "a prefix declared anew inside": SVG
+    + b'<g xmlns:o="a"><o:credential/><g xmlns:o="b" xmlns:p="a"/><o:a/></g>'
+    + CREDENTIAL
+    + b"</svg>",
+    "a prefix declared anew in an empty element": SVG
+    + b'<g xmlns:o="a"/>'
+    + CREDENTIAL
+    + b"</svg>",
+    "a prefix outside of its element": SVG + b'<g xmlns:p="a"></g><p:g/></svg>',
+    "a prefix outside of its empty element": SVG + b'<g xmlns:p="a"/><p:g/></svg>',
+    "a namespace taken back inside": SVG
+    + b'<g xmlns=""><svg xmlns="a"/></g>'
+    + CREDENTIAL
+    + b"</svg>",
     "a prefix without a namespace": SVG + b'<g xmlns:o=""/></svg>',
     "a prefix of nobody": SVG + b"<p:g/></svg>",
     "the prefix xml": SVG + b"<xml:g xml:lang='en'/></svg>",

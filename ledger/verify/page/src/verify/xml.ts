@@ -47,14 +47,19 @@ export function readXml(data: Uint8Array, handler: XmlHandler): void {
   new XmlReader(text, valid === data.length, handler).read();
 }
 
+type Namespaces = ReadonlyMap<string, string | undefined>;
+
 interface Element {
   readonly raw: string;
-  readonly scope: ReadonlyMap<string, string>;
+  /** What its prefixes mean outside of it; undefined for nothing. */
+  readonly outer: Namespaces;
 }
 
 class XmlReader {
   #at = 0;
   readonly #open: Element[] = [];
+  // Those of the place that is read. A map for each element would be copied from the one around it.
+  readonly #namespaces = new Map([["xml", XML_NAMESPACE]]);
   #hasExternalSubset = false;
   #isStandalone = false;
 
@@ -225,28 +230,36 @@ class XmlReader {
     const given = this.#attributes();
     const isEmpty = this.#is("/>");
     this.#at += isEmpty ? 2 : 1;
-    const scope = this.#scope(given);
+    const outer = this.#declare(given);
     const attributes = new Map<string, string>();
     for (const [name, value] of given) {
       if (name === "xmlns" || name.startsWith("xmlns:")) continue;
-      const expanded = name.includes(":") ? expand(name, scope) : name;
+      const expanded = name.includes(":") ? expand(name, this.#namespaces) : name;
       if (attributes.has(expanded)) fail("an attribute twice");
       attributes.set(expanded, value);
     }
-    this.handler.start(expand(raw, scope), attributes);
-    if (isEmpty) this.handler.end();
-    else this.#open.push({ raw, scope });
+    this.handler.start(expand(raw, this.#namespaces), attributes);
+    if (isEmpty) this.#end(outer);
+    else this.#open.push({ raw, outer });
   }
 
   #endTag(): void {
-    const { raw } = this.#open.pop()!;
+    const { raw, outer } = this.#open.pop()!;
     this.#at += 2;
     if (!this.#is(raw)) fail("the end of another element");
     this.#at += raw.length;
     this.#skipSpace();
     if (!this.#is(">")) fail("the end of another element");
     this.#at++;
+    this.#end(outer);
+  }
+
+  #end(outer: Namespaces): void {
     this.handler.end();
+    for (const [prefix, uri] of outer) {
+      if (uri === undefined) this.#namespaces.delete(prefix);
+      else this.#namespaces.set(prefix, uri);
+    }
   }
 
   /** The attributes of a start tag, up to its > or />. */
@@ -297,21 +310,20 @@ class XmlReader {
     return meaning ?? "";
   }
 
-  /** The namespaces inside an element: those outside, and what it declares. */
-  #scope(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-    const outer = this.#open.at(-1)?.scope ?? new Map([["xml", XML_NAMESPACE]]);
-    const declared = Array.from(attributes).filter(([name]) => name === "xmlns" || name.startsWith("xmlns:"));
-    if (declared.length === 0) return outer;
-    const scope = new Map(outer);
-    for (const [name, uri] of declared) {
+  /** Enter the namespaces that an element declares; what its prefixes mean outside of it. */
+  #declare(attributes: ReadonlyMap<string, string>): Namespaces {
+    const outer = new Map<string, string | undefined>();
+    for (const [name, uri] of attributes) {
+      if (name !== "xmlns" && !name.startsWith("xmlns:")) continue;
       const prefix = name.slice("xmlns:".length);
       const isReserved = uri === XMLNS_NAMESPACE || (uri === XML_NAMESPACE) !== (prefix === "xml");
       if (isReserved || prefix === "xmlns") fail("a reserved namespace");
       if (prefix !== "" && uri === "") fail("a prefix without a namespace");
       if (uri.includes("}")) fail("no namespace");
-      scope.set(prefix, uri);
+      outer.set(prefix, this.#namespaces.get(prefix));
+      this.#namespaces.set(prefix, uri);
     }
-    return scope;
+    return outer;
   }
 
   // ---------------------------------------------------------------- characters
@@ -380,9 +392,9 @@ function pseudoAttributes(text: string): readonly (readonly [string, string])[] 
   }
 }
 
-function expand(raw: string, scope: ReadonlyMap<string, string>): string {
+function expand(raw: string, namespaces: ReadonlyMap<string, string>): string {
   const [prefix, local] = raw.includes(":") ? (raw.split(":") as [string, string]) : ["", raw];
-  const uri = scope.get(prefix);
+  const uri = namespaces.get(prefix);
   if (uri === undefined && prefix !== "") fail("a prefix that is not declared");
   return uri ? `{${uri}}${local}` : local;
 }
