@@ -26,6 +26,7 @@ from ledger.errors import MalformedError
 
 MAX_IMAGE_BYTES = 8 * 1_048_576
 MAX_SVG_DEPTH = 100
+MAX_NAMESPACE_BYTES = 200
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEYWORD = b"openbadgecredential"
@@ -42,6 +43,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The parser has already found the document well-formed: a start tag ends at the first ">"
 # that is not inside a quoted value.
 _START_TAG = re.compile(rb"<[^\"'<>]*(?:\"[^\"<]*\"[^\"'<>]*|'[^'<]*'[^\"'<>]*)*>")
+# The parser writes the namespace out for every name: few bytes of an element would cost as many
+# as there are in the namespace. What is no declaration always matches without its group, so that
+# no byte is looked at from each of many places.
+_LONG_NAMESPACE = re.compile(
+    rb"xmlns[^=\"'<>]*(=[ \t\r\n]*(?:\"[^\"<]{%d}|'[^'<]{%d}))?"
+    % (MAX_NAMESPACE_BYTES + 1, MAX_NAMESPACE_BYTES + 1)
+)
 _PREFIX = re.compile(rb"\sxmlns:openbadges\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 
@@ -267,6 +275,10 @@ def _survey(image: bytes) -> _Survey:
     # The parser would take it for UTF-16, whatever it is told; every other reader would not.
     if image.startswith(b"<\0"):
         raise MalformedError("the SVG is not well-formed, or not safe to read")
+    if any(found[1] for found in _LONG_NAMESPACE.finditer(image)):
+        raise MalformedError(
+            f"a namespace of the SVG has more than {MAX_NAMESPACE_BYTES} bytes"
+        )
     survey = _Survey(image, lambda: 0)
     parser = DefusedXMLParser(target=survey, encoding="utf-8")
     expat = parser.parser

@@ -70,6 +70,8 @@ def _invalid() -> Iterator[tuple[str, bytes, str]]:
         entity + good.replace(b"Git", b"]]>&x;<![CDATA[", 1),
         "of its own",
     )
+    long = b'<g xmlns="' + b"u" * 201 + b'"/>'
+    yield "long-namespace.svg", good[:end] + long + good[end:], "more than 200 bytes"
     yield "cut-off.svg", good[:-8], "not well-formed"
 
 

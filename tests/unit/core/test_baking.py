@@ -1,6 +1,8 @@
 """A credential in PNG and SVG: what we write, what others wrote, and what must be refused."""
 
 import struct
+import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -327,6 +329,11 @@ REMOTE = '<!DOCTYPE svg [<!ENTITY % d SYSTEM "http://127.0.0.1/d.dtd"> %d;]>'
         (svg(element("{}")) + SVG, "not well-formed"),
         (svg(element("{}"))[:-3], "not well-formed"),
         (svg(element("\0")), "not well-formed"),
+        (svg(f"<g xmlns:p='{'u' * 200}'/>" + element("{}")), None),
+        (svg(f"<g xmlns:p='{'u' * 201}'/>" + element("{}")), "more than 200 bytes"),
+        (svg(f'<g xmlns:p\n=\t"{"&#117;" * 40}"/>' + element("{}")), "than 200 bytes"),
+        (svg(f"<g xmlns='{'é' * 101}'/>" + element("{}")), "than 200 bytes"),
+        (svg(f"<g d='{'0' * 999}' xmlns=''/>" + element("{}")), None),
         (svg("<g>" * 99 + "</g>" * 99 + element("{}"), before="<!---->"), None),
         (svg("<g>" * 100 + "</g>" * 100 + element("{}")), "deeper"),
         (b"<g>" * 1_000_000, "not an SVG"),
@@ -345,6 +352,37 @@ def test_a_hostile_or_ambiguous_svg_is_refused(
         return
     with pytest.raises(MalformedError, match=reason):
         extract(image)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"".join(b"<p:a%d/>" % at for at in range(20_000)),
+        b"<g" + b"".join(b' p:a%d=""' % at for at in range(20_000)) + b"/>",
+    ],
+)
+def test_a_long_namespace_is_not_written_out_for_every_name(hostile: bytes) -> None:
+    """Of 300 kB that would be gigabytes, and most of them kept."""
+    long = b' xmlns:p="' + b"u" * 100_000 + b'">'
+    image = SVG.replace(b">", long + hostile, 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedError, match="more than 200 bytes"):
+            extract(image)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 10_000_000
+
+
+@pytest.mark.parametrize("hostile", [b"xmlns" * 1_600_000, b"xmlns='" * 1_100_000])
+def test_looking_for_long_namespaces_is_soon_done(hostile: bytes) -> None:
+    begin = time.process_time()
+    with pytest.raises(MalformedError, match="not well-formed"):
+        extract(SVG + hostile)
+
+    assert time.process_time() - begin < 5
 
 
 def test_a_tag_without_an_end_would_be_malformed() -> None:

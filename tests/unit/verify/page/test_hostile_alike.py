@@ -105,6 +105,14 @@ FILES: dict[str, bytes] = {
     + b'<g xmlns:a="a"/>' * 10_000
     + CREDENTIAL
     + b"</svg>",
+    "an SVG of names in a long namespace": SVG[:-1]
+    + b' xmlns:p="'
+    + b"u" * 50_000
+    + b'">'
+    + b"".join(b"<p:a%d/>" % at for at in range(10_000))
+    + b"</svg>",
+    "an SVG full of declarations": SVG + b"xmlns" * MIB,
+    "an SVG full of namespaces": SVG + b"xmlns='" * MIB,
     "an SVG that begins with blanks": b" " * (8 * MIB - 1) + b"<",
     "an SVG that is too large": SVG.ljust(8 * MIB + 1),
     "a declaration full of blanks": b"<?xml version" + b" " * 4 * MIB + b"x?>",
@@ -221,6 +229,31 @@ SVG_FILES: dict[str, bytes] = {
     + b'<g xmlns=""><svg xmlns="a"/></g>'
     + CREDENTIAL
     + b"</svg>",
+    "a namespace as long as may be": SVG
+    + b"<g xmlns:p='"
+    + b"u" * 200
+    + b"'/>"
+    + CREDENTIAL
+    + b"</svg>",
+    "a namespace that is too long": SVG
+    + b"<g xmlns:p\n=\r\t'"
+    + b"u" * 201
+    + b"'/>"
+    + CREDENTIAL
+    + b"</svg>",
+    "a namespace that is too long in bytes": SVG
+    + b'<g xmlns="'
+    + "\u00e9".encode() * 101
+    + b'"/>'
+    + CREDENTIAL
+    + b"</svg>",
+    "a long namespace in a text": SVG
+    + CREDENTIAL
+    + b"<![CDATA[xmlns="
+    + b"u" * 300
+    + b"'"
+    + b"u" * 300
+    + b"]]></svg>",
     "a prefix without a namespace": SVG + b'<g xmlns:o=""/></svg>',
     "a prefix of nobody": SVG + b"<p:g/></svg>",
     "the prefix xml": SVG + b"<xml:g xml:lang='en'/></svg>",

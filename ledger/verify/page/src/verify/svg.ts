@@ -1,16 +1,26 @@
 // A credential inside an SVG: <openbadges:credential> as a child of the root.
 // docs/spec/files.md.
 
+import { toBinaryText } from "./bytes";
 import { MalformedError } from "./errors";
 import { trimXml } from "./text";
 import { readXml, XmlError, type XmlHandler } from "./xml";
 
 const MAX_DEPTH = 100;
+const MAX_NAMESPACE_BYTES = 200;
+// Other readers write the namespace out for every name, so that none may be long. What is no
+// declaration always matches without its group: no byte is looked at from each of many places.
+const LONG_NAMESPACE = /xmlns[^="'<>]*(=[ \t\r\n]*(?:"[^"<]{201}|'[^'<]{201}))?/g;
 const ROOT = "{http://www.w3.org/2000/svg}svg";
 const CREDENTIAL = "{https://purl.imsglobal.org/ob/v3p0}credential";
 
 /** The text of the one credential in an SVG. Throws MalformedError. */
 export function svgCredential(image: Uint8Array): string {
+  for (const [, found] of toBinaryText(image).matchAll(LONG_NAMESPACE)) {
+    if (found !== undefined) {
+      throw new MalformedError(`a namespace of the SVG has more than ${MAX_NAMESPACE_BYTES} bytes`);
+    }
+  }
   const survey = new Survey();
   try {
     readXml(image, survey);
