@@ -6,7 +6,7 @@ One code base on SQLite and PostgreSQL; docs/decisions/0004-database.md says how
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -318,14 +318,13 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def _parse(url: str) -> URL:
-    try:
+    parsed, port = None, 0
+    with suppress(ArgumentError, ValueError):
         parsed = make_url(url)
-        sound = parsed.port is None or 1 <= parsed.port <= 65_535
-    except (ArgumentError, ValueError):
-        # SQLAlchemy leaves a port that is no number to int(), whose error quotes what may be
-        # part of a password: it goes no further, not even as a cause.
-        sound = False
-    if not sound:
+        port = 1 if parsed.port is None else parsed.port
+    # No cause is kept: SQLAlchemy gives a port that is no number to int(), whose error quotes
+    # it, and where somebody left the host out it is the password.
+    if parsed is None or not 1 <= port <= 65_535:
         raise SettingError(f"not a database URL; use {_EXAMPLES}")
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")

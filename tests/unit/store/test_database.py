@@ -871,10 +871,10 @@ def test_wrong_address_is_named(url: str, expected: str) -> None:
         Database.open(url)
 
 
-def test_address_whose_port_is_part_of_the_password_is_not_quoted() -> None:
-    """A slash in a password that is not escaped makes its beginning the port."""
+def test_address_whose_password_stands_where_the_port_belongs_is_not_quoted() -> None:
+    """Without a host, that is."""
     with pytest.raises(SettingError) as refused:
-        Database.open("postgresql://u:secret/rest@h/x")
+        Database.open("postgresql://perdure:secret/x")
 
     error = refused.value
     assert "secret" not in str(error)
