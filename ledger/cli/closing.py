@@ -84,7 +84,8 @@ def issuer_close(
         ),
     ] = False,
     wait: Annotated[
-        int, typer.Option(min=0, help="Wait so many minutes for the worker.")
+        int,
+        typer.Option(min=0, max=525_600, help="Wait so many minutes for the worker."),
     ] = 0,
     confirm: Annotated[
         str | None,

@@ -240,7 +240,13 @@ def status_list_command(org_code: Org) -> int:
 @app.command("checkpoint-proofs")
 def checkpoint_proofs_command(
     first: Annotated[
-        int, typer.Option("--from-block", min=0, help="Only blocks from here on.")
+        int,
+        typer.Option(
+            "--from-block",
+            min=0,
+            max=2**63 - 1,  # what the database takes for a number
+            help="Only blocks from here on.",
+        ),
     ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Write there instead of the output.")

@@ -158,7 +158,9 @@ def contracts_deploy(
         ),
     ],
     max_fee_gwei: Annotated[
-        int, typer.Option(min=1, help="Never pay more than this for gas.")
+        int,
+        # As a chain's policy: more has to be a slip.
+        typer.Option(min=1, max=100_000, help="Never pay more than this for gas."),
     ] = 100,
     as_json: AsJson = False,
 ) -> int:

@@ -211,6 +211,22 @@ def test_deploying_again_sends_nothing(perdure: Command, tmp_path: Path) -> None
         (["credential", "get", "not-a-uuid", "--org", "riverside"], "valid UUID"),
         (["credential", "list", "--org", "riverside", "--limit", "0"], "--limit"),
         (["serve", "--port", "70000"], "--port"),
+        (["checkpoint-proofs", "--from-block", str(2**63)], "--from-block"),
+        (
+            [
+                "contracts",
+                "deploy",
+                "--account-key-file",
+                "k",
+                "--max-fee-gwei",
+                "100001",
+            ],
+            "--max-fee-gwei",
+        ),
+        (
+            ["issuer", "close", "--org", "riverside", "--wait", "1" + "0" * 400],
+            "--wait",
+        ),
     ],
 )
 def test_wrong_usage_is_64(perdure: Command, arguments: list[str], words: str) -> None:
