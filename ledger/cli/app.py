@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from ledger.cli import extras
 from ledger.cli.console import complain
 from ledger.errors import (
     ChainUnavailable,
@@ -68,6 +69,11 @@ def main() -> NoReturn:
     except LedgerError as error:
         complain(str(error))
         code = code_of(error)
+    except ModuleNotFoundError as error:
+        if not extras.is_left_out(error):
+            raise
+        complain(extras.advice("server", str(error.name)))
+        code = CONFIGURATION
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ledger.cli.app import UNFINISHED, AsJson, app
 from ledger.cli.console import progress_bar, show
+from ledger.cli.extras import require
 from ledger.cli.wiring import (
     addresses_of,
     issuer_lookup,
@@ -65,12 +66,14 @@ def trust(context: typer.Context) -> int:
 @app.command("worker", **_PASSED_ON)
 def worker(context: typer.Context) -> NoReturn:
     """Run the worker that anchors; see `perdure worker --help`."""
+    require("worker")
     os.execv(sys.executable, [sys.executable, "-m", "anchor_worker", *context.args])
 
 
 @app.command("recover", **_PASSED_ON)
 def recover(context: typer.Context) -> NoReturn:
     """After a restore: read back from the chain; see `perdure recover --help`."""
+    require("worker")
     os.execv(
         sys.executable,
         [sys.executable, "-m", "anchor_worker.recover_command", *context.args],
