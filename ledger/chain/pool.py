@@ -4,11 +4,13 @@ Several nodes of one chain: which of them is worked with now, and whether they a
 A node that is silent is left alone for a while, one that lags is not chosen, one of another
 chain is never chosen. Those that are left have to show the same block at the height that all
 of them call final; where two differ nobody knows which is right, and nothing is done.
+
+Who asks only once has no need of a pool: `first_answer` goes through the same addresses.
 """
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,6 +45,30 @@ def certainly(ask: Callable[[], _Answer]) -> _Answer:
             return ask()
         time.sleep(_MOMENT)
     return ask()
+
+
+def first_answer(
+    nodes: Iterable[ChainNode], ask: Callable[[ChainNode], _Answer]
+) -> _Answer:
+    """
+    Ask nodes once, in the operator's order, until one answers as the chain that is meant.
+
+    One that is silent is passed over, and so is one that `ask` finds to be of another chain by
+    a SettingError. If none is left: raises SettingError if there was one of another chain, else
+    ChainUnavailable; each with what was wrong with every node. What else `ask` raises is an
+    answer.
+    """
+    strange, wrong = False, []
+    for node in nodes:
+        try:
+            return ask(node)
+        except SettingError as error:
+            strange = True
+            wrong.append(str(error))
+        except ChainUnavailable as error:
+            wrong.append(str(error))
+    told = "; ".join(wrong) or "no node is configured"
+    raise SettingError(told) if strange else ChainUnavailable(told)
 
 
 class Health(StrEnum):

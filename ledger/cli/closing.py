@@ -19,6 +19,7 @@ from ledger.cli.wiring import (
     addresses_of,
     caller_of,
     home_chain,
+    home_node,
     issuer_lookup,
     now,
     open_database,
@@ -238,16 +239,15 @@ def _archive(
     pictures: bool,
     as_json: bool,
 ) -> int:
-    from ledger.chain.node import Node
     from ledger.services.closing_archive import ArchiveOrder, write_closing_archive
 
-    chain = home_chain(settings)
+    node, chain = home_node(settings)
     with progress_bar("Writing the archives of earners") as progress:
         written = write_closing_archive(
             database,
             caller,
             ArchiveOrder(out, settings.network(chain.chain_id), custodians, pictures),
-            node=Node(settings.rpc_urls[0]),
+            node=node,
             addresses=addresses_of(settings),
             now=now(),
             progress=progress,

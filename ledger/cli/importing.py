@@ -10,6 +10,7 @@ from ledger.cli.app import AsJson, Org, app, credential
 from ledger.cli.console import progress_bar, read_file, show
 from ledger.cli.wiring import (
     caller_of,
+    nodes_of,
     now,
     open_database,
     open_master,
@@ -96,16 +97,14 @@ def import_(
 
 
 def _witness(settings: "Settings", checkpoints: Path | None) -> "Witness":
-    """Who vouches for blocks: a list from elsewhere if there is one, else our node."""
-    from ledger.services.archive_reading import by_checkpoints, by_node
+    """Who vouches for blocks: a list from elsewhere if there is one, else our nodes."""
+    from ledger.services.archive_reading import by_checkpoints, by_nodes
 
     if checkpoints is not None:
         from ledger.verify.checkpoints import parse_checkpoints
 
         return by_checkpoints(parse_checkpoints(read_file(checkpoints)))
-    from ledger.chain.node import Node
-
-    return by_node(Node(settings.rpc_urls[0]))
+    return by_nodes(nodes_of(settings.rpc_urls))
 
 
 @credential.command("held")

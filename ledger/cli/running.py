@@ -12,13 +12,16 @@ from ledger.cli.console import progress_bar, show
 from ledger.cli.extras import require
 from ledger.cli.wiring import (
     addresses_of,
+    examined_node,
     issuer_lookup,
+    nodes_of,
     now,
     open_database,
     open_master,
     served_chain,
     settings_from_environment,
 )
+from ledger.errors import ChainUnavailable
 
 #: The command line is read elsewhere, help included.
 _PASSED_ON: Final[dict[str, Any]] = {
@@ -183,18 +186,25 @@ def doctor(
 
     Exit codes: 0 every promise holds, 1 one does not, 2 could not finish.
     """
-    from ledger.chain.node import Node
+    from ledger.chain.node import ChainNode
     from ledger.services.doctor import examine, to_lines
+    from ledger.store import chains
 
     settings = settings_from_environment()
     database = open_database(settings)
-    node, others = None, {}
+    node: ChainNode | None = None
+    others: dict[int, ChainNode] = {}
     if not offline:
-        node = Node(settings.rpc_urls[0])
-        others = {
-            other.network.chain_id: Node(other.rpc_urls[0])
-            for other in settings.other_chains(node.chain_id())
-        }
+        with database.read() as tx:
+            home, known = chains.home(tx), {c.chain_id: c for c in chains.all(tx)}
+        node = examined_node(settings.rpc_urls, home)
+        for other in settings.other_chains(node.chain_id()):
+            chain_id = other.network.chain_id
+            try:
+                others[chain_id] = examined_node(other.rpc_urls, known.get(chain_id))
+            except ChainUnavailable:
+                # Its silence is noted there, and holds up nothing.
+                others[chain_id] = nodes_of(other.rpc_urls)[0]
     with progress_bar("Batches") as progress:
         diagnosis = examine(database, node=node, others=others, progress=progress)
     show(

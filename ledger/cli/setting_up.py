@@ -8,7 +8,13 @@ import typer
 
 from ledger.cli.app import AsJson, PassphraseFile, contracts, db, keys
 from ledger.cli.console import ask_passphrase, read_file, show, waiting
-from ledger.cli.wiring import now, open_database, open_master, settings_from_environment
+from ledger.cli.wiring import (
+    nodes_of,
+    now,
+    open_database,
+    open_master,
+    settings_from_environment,
+)
 
 
 @db.command("upgrade")
@@ -170,12 +176,15 @@ def contracts_deploy(
     ledger's sender: its nonces belong to the worker.
     """
     from ledger.chain.deployment import CALLS, deploy
-    from ledger.chain.node import Node
+    from ledger.chain.pool import first_answer
     from ledger.chain.sender import KeystoreSigner, SigningRules
     from ledger.keystore.secret_file import read_secret_file
 
-    node = Node(settings_from_environment().rpc_urls[0])
-    chain_id, max_fee = node.chain_id(), max_fee_gwei * 10**9
+    node, chain_id = first_answer(
+        nodes_of(settings_from_environment().rpc_urls),
+        lambda each: (each, each.chain_id()),
+    )
+    max_fee = max_fee_gwei * 10**9
     signer = KeystoreSigner(
         read_secret_file(account_key_file), SigningRules(chain_id, CALLS, max_fee)
     )

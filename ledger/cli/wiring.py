@@ -4,9 +4,13 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ledger.errors import ChainUnavailable
+from ledger.errors import ChainUnavailable, SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.chain.node import ChainNode
+    from ledger.chain.registry import IssuerState
     from ledger.config import Settings
     from ledger.keystore.master import MasterKey
     from ledger.services.addresses import Addresses
@@ -47,48 +51,103 @@ def addresses_of(settings: "Settings") -> "Addresses":
     return Addresses(settings.public_url)
 
 
-def home_chain(settings: "Settings") -> "Chain":
-    """The chain that the configured node serves, compared with the networks list.
+def nodes_of(urls: "Sequence[str]") -> "Sequence[ChainNode]":
+    """The nodes of a setting's addresses, for `first_answer`."""
+    from ledger.chain.node import Node
 
-    Raises SettingError or ChainRejected if they differ, ChainUnavailable.
+    return [Node(url) for url in urls]
+
+
+def home_node(settings: "Settings") -> "tuple[ChainNode, Chain]":
+    """The first node that answers as a chain of the networks list, and that chain.
+
+    Raises SettingError or ChainRejected if none is as the list says, ChainUnavailable if none
+    answers.
     """
-    from ledger.chain.node import Node, check_chain
+    from ledger.chain.node import check_chain
+    from ledger.chain.pool import first_answer
     from ledger.config import NETWORKS, RPC_URLS, blaming
     from ledger.store.records import Chain
 
-    node = Node(settings.rpc_urls[0])
-    network = settings.network(node.chain_id())
-    with blaming(RPC_URLS, NETWORKS):
-        check_chain(
-            node,
+    def look(node: "ChainNode") -> "tuple[ChainNode, Chain]":
+        network = settings.network(node.chain_id())
+        with blaming(RPC_URLS, NETWORKS):
+            check_chain(
+                node,
+                chain_id=network.chain_id,
+                genesis_hash=network.genesis_hash,
+                anchor_registry=network.anchor_registry,
+                issuer_registry=network.issuer_registry,
+            )
+        return node, Chain(
             chain_id=network.chain_id,
             genesis_hash=network.genesis_hash,
             anchor_registry=network.anchor_registry,
             issuer_registry=network.issuer_registry,
+            test=network.test,
         )
-    return Chain(
-        chain_id=network.chain_id,
-        genesis_hash=network.genesis_hash,
-        anchor_registry=network.anchor_registry,
-        issuer_registry=network.issuer_registry,
-        test=network.test,
-    )
+
+    return first_answer(nodes_of(settings.rpc_urls), look)
+
+
+def home_chain(settings: "Settings") -> "Chain":
+    """The chain that the configured nodes serve. Raises as `home_node` does."""
+    _node, chain = home_node(settings)
+    return chain
+
+
+def examined_node(urls: "Sequence[str]", chain: "Chain | None") -> "ChainNode":
+    """The node to examine a chain by: the first that is of it, else the first that answers.
+
+    So what is wrong with the only node there is becomes a finding. Raises ChainUnavailable if
+    none answers.
+    """
+    from ledger.chain.node import check_identity
+    from ledger.chain.pool import first_answer
+
+    def answering(node: "ChainNode") -> "ChainNode":
+        node.chain_id()
+        return node
+
+    def of_the_chain(node: "ChainNode") -> "ChainNode":
+        if chain is not None:
+            check_identity(node, chain.chain_id, chain.genesis_hash)
+        return answering(node)
+
+    nodes = nodes_of(urls)
+    try:
+        return first_answer(nodes, of_the_chain)
+    except SettingError:
+        return first_answer(nodes, answering)
 
 
 def issuer_lookup(settings: "Settings", chain: "Chain") -> "IssuerLookup":
-    """Ask the first node for issuer records, as of its newest block."""
-    from ledger.chain.node import Node
+    """Ask for issuer records, as of the newest block of the first node that is of the chain.
+
+    A lookup raises ChainUnavailable if no node answers, SettingError if none is of the chain.
+    """
+    from ledger.chain.node import check_identity
+    from ledger.chain.pool import first_answer
     from ledger.chain.registry import IssuerRegistry
 
-    registry = IssuerRegistry(Node(settings.rpc_urls[0]), chain.issuer_registry)
-    return lambda issuer_id: registry.issuer(issuer_id, "latest")
+    nodes = nodes_of(settings.rpc_urls)
+
+    def lookup(issuer_id: bytes) -> "IssuerState | None":
+        def ask(node: "ChainNode") -> "IssuerState | None":
+            check_identity(node, chain.chain_id, chain.genesis_hash)
+            registry = IssuerRegistry(node, chain.issuer_registry)
+            return registry.issuer(issuer_id, "latest")
+
+        return first_answer(nodes, ask)
+
+    return lookup
 
 
 def served_chain(settings: "Settings", database: "Database") -> "Chain":
-    """The home chain; while its node is out of reach, the one that this ledger was used with.
+    """The home chain; while its nodes are out of reach, the one that this ledger was used with.
 
     So a server starts during an outage, and issuing goes on. Raises as `home_chain` does, and
-    SettingError if the node is of another chain than this ledger's home.
+    SettingError if they are of another chain than this ledger's home.
     """
     from ledger.config import NETWORKS, RPC_URLS, blaming
     from ledger.store import chains

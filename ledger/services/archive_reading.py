@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ledger.chain.node import ChainNode, check_chain
+from ledger.chain.pool import first_answer
 from ledger.core.archive import Archive, Entry, open_archive
 from ledger.core.canonical import parse_object
 from ledger.core.closing import ClosingStatement, IssuerHistory, PublicRecord
@@ -56,6 +57,16 @@ def by_node(node: ChainNode) -> Witness:
         return node.block(header.number).hash == header.hash
 
     return vouches
+
+
+def by_nodes(nodes: Sequence[ChainNode]) -> Witness:
+    """Trust final blocks of the first of our nodes that answers as the network.
+
+    The witness raises as that of `by_node`.
+    """
+    return lambda network, header: first_answer(
+        nodes, lambda node: by_node(node)(network, header)
+    )
 
 
 def by_checkpoints(checkpoints: Sequence[Checkpoint]) -> Witness:

@@ -313,6 +313,21 @@ def test_a_wrong_chain_or_contract_is_refused_before_anything_is_written(
     assert ledger("issuer", "show", "--org", "riverside").code == 1
 
 
+def test_the_first_address_that_answers_is_asked(
+    ledger: Command, chain: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_RPC_URLS", f"http://127.0.0.1:9,{chain.url}")
+    key = tmp_path / "deployer.key"
+    key.touch(mode=0o600)
+    key.write_text(DEV_KEY.hex())
+
+    assert register(ledger, tmp_path).code == 0
+    deployed = ledger("contracts", "deploy", "--account-key-file", str(key), "--json")
+    assert deployed.json["chainId"] == "eip155:31337"
+    doctor = ledger("doctor", "--json")
+    assert (doctor.code, doctor.json["well"]) == (0, True), doctor
+
+
 def test_an_unreachable_node_is_refused_before_anything_is_written(
     ledger: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

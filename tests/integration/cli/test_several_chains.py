@@ -176,6 +176,20 @@ def test_a_second_chain_outlives_the_home_chain(
         doctor = school("doctor", "--json")
         assert (doctor.code, doctor.json["silent"]) == (0, []), doctor
 
+    # The first address that answers as the right chain is asked, at home and elsewhere.
+    silent = "http://127.0.0.1:9"
+    monkeypatch.setenv("PERDURE_RPC_URLS", f"{silent},{second.url},{chain.url}")
+    monkeypatch.setenv(
+        "PERDURE_OTHER_CHAINS", f"eip155:{OTHER}={silent},{chain.url},{second.url}"
+    )
+    doctor = school("doctor", "--json")
+    assert (doctor.code, doctor.json["silent"]) == (0, []), doctor
+    assert doctor.json["finalized"] is not None
+    monkeypatch.setenv("PERDURE_RPC_URLS", chain.url)
+    monkeypatch.setenv("PERDURE_OTHER_CHAINS", f"eip155:{OTHER}={silent}")
+    (told,) = school("doctor", "--json").json["silent"]
+    assert "127.0.0.1:9" in told
+
     files = [desk.file(ada), desk.file(ben)]
     proofs = tmp_path / "proofs.json"
     assert school("checkpoint-proofs", "--out", str(proofs)).code == 0

@@ -6,9 +6,16 @@ from itertools import pairwise
 import pytest
 
 from ledger.chain.memory import MemoryChain
-from ledger.chain.node import Block, BlockTag, ChainNode
-from ledger.chain.pool import CERTAIN, MAX_LAG, Health, NodePool, certainly
-from ledger.errors import ChainUnavailable, SettingError
+from ledger.chain.node import Block, BlockTag, ChainNode, check_identity
+from ledger.chain.pool import (
+    CERTAIN,
+    MAX_LAG,
+    Health,
+    NodePool,
+    certainly,
+    first_answer,
+)
+from ledger.errors import ChainRejected, ChainUnavailable, SettingError
 from tests.unit.anchor_worker.worlds import Clock
 
 
@@ -277,3 +284,36 @@ def test_a_node_that_is_silent_is_not_asked_again() -> None:
     with pytest.raises(ChainUnavailable):
         certainly(ask)
     assert asked == 1
+
+
+def of_the_chain(node: ChainNode) -> str:
+    check_identity(node, 31337, MemoryChain().genesis_hash())
+    return node.name
+
+
+def test_who_asks_once_gets_the_first_answer_of_the_right_chain(
+    chain: MemoryChain,
+) -> None:
+    silent, well = Named("silent", chain), Named("well", chain)
+    silent.broken_reads = -1
+    strange = Named("strange", MemoryChain(chain_id=10))
+
+    assert first_answer([silent, strange, well, chain], of_the_chain) == "well"
+    with pytest.raises(ChainUnavailable, match="does not answer; memory does not"):
+        first_answer([silent, silent], of_the_chain)
+    # One that is surely wrong is worth more than one of which nothing is known.
+    for nodes in ([silent, strange], [strange, silent]):
+        with pytest.raises(SettingError, match="strange is on chain 10"):
+            first_answer(nodes, of_the_chain)
+
+
+def test_a_refusal_is_an_answer_and_nobody_else_is_asked(chain: MemoryChain) -> None:
+    asked: list[ChainNode] = []
+
+    def ask(node: ChainNode) -> None:
+        asked.append(node)
+        raise ChainRejected("it reverts")
+
+    with pytest.raises(ChainRejected):
+        first_answer([chain, chain], ask)
+    assert len(asked) == 1
