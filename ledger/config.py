@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from ledger.core.anchor import MAX_ANCHORS
-from ledger.errors import Conflict, MalformedError, SettingError
+from ledger.errors import Conflict, KeystoreError, MalformedError, SettingError
 from ledger.keystore.master import MasterKey
 from ledger.keystore.secret_file import read_secret_file
 from ledger.verify.networks import (
@@ -290,7 +290,11 @@ class Settings:
 
     def master_key(self) -> MasterKey:
         """Open the master key. Raises SettingError, or KeystoreError if the file is no good."""
-        return MasterKey.from_file(self.master_key_file)
+        file = self.master_key_file
+        try:
+            return MasterKey.from_file(file)
+        except KeystoreError as error:
+            raise KeystoreError(f"{MASTER_KEY_FILE.name}: {error}") from error
 
     def sender(self) -> "SenderKey":
         """Open the paying account. Raises SettingError, KeystoreError."""

@@ -10,6 +10,7 @@ import typer
 from ledger.cli.app import UNFINISHED, AsJson, app
 from ledger.cli.console import progress_bar, show
 from ledger.cli.extras import require
+from ledger.cli.services import service, watched_at
 from ledger.cli.wiring import (
     addresses_of,
     examined_node,
@@ -84,6 +85,7 @@ def recover(context: typer.Context) -> NoReturn:
 
 
 @app.command("serve")
+@service
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -108,7 +110,10 @@ def serve(
 ) -> int:
     """Serve the HTTP API and the public pages.
 
-    SIGTERM: takes no new requests, answers those under way, and ends.
+    SIGTERM: takes no new requests, answers those under way, and ends. Exit codes: 0 stopped, 2 a
+    request was cut off by the stop, 64 wrong usage, 69 the database does not answer, or no node
+    does and the home chain is not known yet, 70 something nobody foresaw, 78 a setting or an
+    address to listen on does not do.
     """
     import resource
 
@@ -116,14 +121,14 @@ def serve(
 
     from ledger.services.readiness import shortcomings
     from ledger.watch.figures import LedgerFigures
-    from ledger.watch.listener import Address, Watched, listen
+    from ledger.watch.listener import Watched, listen
     from ledger.watch.logs import log_to
     from ledger.web.app import create_app
     from ledger.web.edges import LedgerEdges, rpc_readers
     from ledger.web.metrics import ServerMetrics
     from ledger.web.server import run
 
-    address = None if metrics_address is None else Address.parse(metrics_address)
+    address = watched_at(metrics_address)
     # A core dump would hold the master key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings_from_environment()

@@ -152,5 +152,49 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(server: Server) -> 
 def test_an_address_that_names_no_host_is_refused(perdure: Command) -> None:
     refused = perdure("serve", "--metrics-address", ":9464")
 
-    assert refused.code == 1
-    assert "looks like 127.0.0.1:9464" in refused.err
+    assert refused.code == 64
+    assert "--metrics-address: an address to be watched at looks like" in refused.err
+
+
+def ended(*options: str) -> tuple[int, str]:
+    """The exit code of a server that ends by itself, and the last event of its log."""
+    done = subprocess.run(
+        [*PERDURE, "serve", *options], stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    return done.returncode, json.loads(done.stderr.splitlines()[-1])["event"]
+
+
+def test_an_address_that_cannot_be_had_is_a_setting_to_mend(ledger: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = ended("--port", port)
+    foreign = ended("--host", "192.0.2.1")
+    no_name = ended("--host", "nowhere.invalid")
+
+    assert (code, f"--port {port}: Address already in use" in said) == (78, True)
+    assert (foreign[0], "--host 192.0.2.1" in foreign[1]) == (78, True)
+    assert (no_name[0], "--host nowhere.invalid" in no_name[1]) == (78, True)
+
+
+def test_a_master_key_that_does_not_open_is_a_setting_to_mend(
+    ledger: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_MASTER_KEY_FILE", "nokey")
+
+    code, said = ended("--port", "0")
+
+    assert (code, said) == (
+        78,
+        "PERDURE_MASTER_KEY_FILE: secret file nokey: No such file or directory",
+    )
+
+
+def test_a_database_that_is_away_is_69_so_that_the_unit_starts_it_again(
+    ledger: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_DATABASE_URL", "postgresql://127.0.0.1:1/perdure")
+
+    code, said = ended("--port", "0")
+
+    assert (code, "the database does not work" in said) == (69, True)
+    assert ledger("status").code == 2
