@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from ledger.core.canonical import encode
 from ledger.core.issuer import IssuerReference
@@ -18,6 +18,7 @@ from ledger.keystore.custodian import Identity
 from ledger.keystore.master import MasterKey
 from ledger.services.archive_reading import OpenedArchive, Witness, opened
 from ledger.services.held import HeldCredential
+from ledger.services.organisations import create_organisation
 from ledger.store import achievements, chains, closings, issuers, organisations
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
@@ -63,9 +64,9 @@ def import_archive(  # noqa: PLR0913 - an edge each: database, file, networks, w
     """Take a closing archive in. The same archive again changes nothing; a crash loses nothing.
 
     `master` is asked for only where there is something to hold back. Raises MalformedError naming
-    the file that is damaged, ProofError for what the chain does not say, Refused, Conflict if the
-    code is another organisation's or the issuer is this ledger's own, KeystoreError if no
-    identity fits.
+    the file that is damaged, or for a code that no organisation may have, ProofError for what the
+    chain does not say, Refused, Conflict if the code is another organisation's or the issuer is
+    this ledger's own, KeystoreError if no identity fits.
     """
     with opened(path, networks, witness) as archive:
         archive.check_parts()
@@ -102,7 +103,8 @@ def _public(
     try:
         present = issuers.by_issuer_id(tx, statement.issuer.issuer_id)
     except NotFound:
-        return _add(tx, archive, code or statement.code, now), False
+        given = statement.code if code is None else code
+        return _add(tx, archive, given, now), False
     organisation = organisations.by_id(tx, present.organisation_id)
     if not _is_imported(tx, present.organisation_id):
         raise Conflict(
@@ -124,9 +126,7 @@ def _add(
     public, network = archive.public, archive.network
     statement, history = public.statement, public.history
     try:
-        organisation = organisations.add(
-            tx, id=uuid4(), code=code, name=statement.name, now=now
-        )
+        organisation = create_organisation(tx, code=code, name=statement.name, now=now)
     except Conflict as error:
         raise Conflict(
             f"another organisation here has the code {code}: name one with --code"

@@ -289,6 +289,14 @@ def checkpoints(heir: Heir) -> tuple[Checkpoint, ...]:
     return parse_checkpoints(heir.files()["checkpoints.json"])
 
 
+@pytest.mark.parametrize("code", ["", "River side", "UPPER", "-a", "a" * 41, "a\nb"])
+def test_a_code_that_no_organisation_may_have_is_refused(heir: Heir, code: str) -> None:
+    before = heir.rows()
+    with pytest.raises(MalformedError, match="organisation code"):
+        heir.take(code=code)
+    assert heir.rows() == before
+
+
 def test_a_list_of_trusted_blocks_will_do_instead_of_a_node(heir: Heir) -> None:
     done = heir.take(
         witness=by_checkpoints(checkpoints(heir)), identities=heir.identities
