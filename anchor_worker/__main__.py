@@ -44,7 +44,7 @@ from anchor_worker.wiring import (
     record_chains,
     refuse_used_accounts,
 )
-from ledger.config import Settings
+from ledger.config import EXAMPLES, Settings
 from ledger.errors import (
     ChainUnavailable,
     Conflict,
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A core dump would hold the sender's private key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = Settings.from_environment()
-    log_to(sys.stderr, settings.secrets)
+    log_to(sys.stderr, settings.secrets, EXAMPLES)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -354,9 +354,9 @@ def _progress(hidden: Sequence[str]) -> Iterator[Callable[[int, WorkerReport], N
             )
 
         # Now that rich stands before stderr: a log line goes above the bar, not through it.
-        log_to(sys.stderr, hidden)
+        log_to(sys.stderr, hidden, EXAMPLES)
         yield observe
-    log_to(sys.stderr, hidden)
+    log_to(sys.stderr, hidden, EXAMPLES)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,8 @@ VARIABLES = (
     EVENTS_URL,
     EVENTS_SECRET_FILE,
 )
+#: What stands in messages as help, and is nobody's secret.
+EXAMPLES = tuple(each.example for each in VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ An event is a text of ours, or a library's template: the values that a library f
 hold a row, a file or an address with an access key in it, so they are left out. Of a failure
 the log gets the types and the places in the code, never the texts. A last filter blanks what
 looks like an API key, an e-mail address or the path of an address, and the secrets that the
-process was started with, wherever they came from.
+process was started with, wherever they came from; the examples in our own texts it leaves.
 """
 
 import json
@@ -36,9 +36,11 @@ _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 class JsonFormatter(logging.Formatter):
     """Writes a log record as one line of JSON; line breaks in a text cannot forge a line."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, secrets: Iterable[str] = (), examples: Iterable[str] = ()
+    ) -> None:
         super().__init__()
-        self._redact = Redactor(secrets)
+        self._redact = Redactor(secrets, examples)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
@@ -86,13 +88,16 @@ def _failure(
     }
 
 
-def log_to(stream: TextIO, secrets: Iterable[str] = ()) -> None:
+def log_to(
+    stream: TextIO, secrets: Iterable[str] = (), examples: Iterable[str] = ()
+) -> None:
     """Make the whole process log to a stream: ours from INFO on, libraries from WARNING on.
 
-    What was set up before is gone. Texts of `secrets` appear in no line.
+    What was set up before is gone. Texts of `secrets` appear in no line; addresses of `examples`,
+    which help the operator and are nobody's, are not blanked.
     """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter(secrets))
+    handler.setFormatter(JsonFormatter(secrets, examples))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
