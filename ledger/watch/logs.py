@@ -71,6 +71,8 @@ def _shown(value: object, redact: Callable[[str], str]) -> object:
         return value
     if isinstance(value, Decimal | datetime):
         return str(value)
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _shown(each, redact) for name, each in value.items()}
     return redact(str(value))
 
 

@@ -66,6 +66,18 @@ def test_an_event_of_ours_has_its_values_and_its_facts() -> None:
     assert line["time"].endswith("Z")
 
 
+def test_a_fact_with_parts_is_an_object_whose_texts_are_looked_at_too() -> None:
+    line = line_of(
+        record("anchor_worker.policy", "changed"),
+        changed={"gas-below": {"from": "off", "to": 20}, EMAIL: {"at": URL}},
+    )
+
+    assert line["changed"] == {
+        "gas-below": {"from": "off", "to": 20},
+        "[redacted]": {"at": "https://rpc.example.org:8545/[redacted]"},
+    }
+
+
 def test_a_fact_cannot_take_the_place_of_what_every_line_has() -> None:
     line = line_of(record("perdure.web", "request"), event="forged", time="never")
 
