@@ -16,6 +16,7 @@ from ledger.errors import (
     SettingError,
     StoreError,
 )
+from ledger.verify.output import ends_with_its_reader
 
 #: Exit codes of sysexits.h: wrong usage, and a setting that is missing or wrong.
 USAGE, CONFIGURATION = 64, 78
@@ -59,6 +60,13 @@ PassphraseFile = Annotated[
 
 def main() -> NoReturn:
     """Run the command and exit with its code."""
+    with ends_with_its_reader():
+        code = _run()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run() -> object:
+    """What the command answers, or the exit code of its error, which has been told then."""
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -74,7 +82,7 @@ def main() -> NoReturn:
             raise
         complain(extras.advice("server", str(error.name)))
         code = CONFIGURATION
-    sys.exit(code if isinstance(code, int) else 0)
+    return code
 
 
 def code_of(error: LedgerError) -> int:
