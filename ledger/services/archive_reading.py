@@ -124,10 +124,16 @@ class OpenedArchive:
     proof: IssuerProof
     witness: Witness
 
-    def check_parts(self) -> None:
-        """Compare the personal parts with the manifest too. Raises MalformedError."""
+    def check_parts(self, identities: Sequence[Identity] = ()) -> None:
+        """Compare the personal parts with the manifest too, and the identities with each part.
+
+        Raises MalformedError, KeystoreError if there are identities and none opens a part.
+        """
         for part in self.manifest.parts:
-            part.check(self.files.read(part.name))
+            sealed = self.files.read(part.name)
+            part.check(sealed)
+            if identities:
+                unseal(sealed, identities)
 
     def credentials(
         self, identities: Sequence[Identity]

@@ -65,21 +65,24 @@ def import_archive(  # noqa: PLR0913 - an edge each: database, file, networks, w
 
     `master` is asked for only where there is something to hold back. Raises MalformedError naming
     the file that is damaged, or for a code that no organisation may have, ProofError for what the
-    chain does not say, Refused, Conflict if the code is another organisation's or the issuer is
-    this ledger's own, KeystoreError if no identity fits.
+    chain does not say, Refused, Conflict if the code is another organisation's or not the one
+    that the issuer has here, or the issuer is this ledger's own, KeystoreError if no identity
+    fits, and what `master` raises. After those last two nothing is kept.
     """
     with opened(path, networks, witness) as archive:
-        archive.check_parts()
+        # All that can be wrong with what was typed, before anything is kept.
+        archive.check_parts(identities)
+        opened_master = master() if identities else None
         with database.begin() as tx:
             organisation, already = _public(tx, archive, code, now)
         held = None
-        if identities:
+        if opened_master is not None:
             held = _personal(
                 database,
                 organisation,
                 archive,
                 identities=identities,
-                master=master(),
+                master=opened_master,
                 progress=progress,
             )
         return ImportedIssuer(
@@ -109,6 +112,11 @@ def _public(
     if not _is_imported(tx, present.organisation_id):
         raise Conflict(
             f"this ledger keeps {organisation.name} itself: there is nothing to import"
+        )
+    if code not in {None, organisation.code}:
+        raise Conflict(
+            f"{organisation.name} is here already, under the code {organisation.code}, which"
+            " stays: leave --code out"
         )
     return organisation, True
 

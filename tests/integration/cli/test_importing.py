@@ -208,6 +208,21 @@ def certificate_code(heir: Heir, number: int) -> str:
     return ShortCode.of(UUID(heir.credentials[number])).text
 
 
+def test_a_refused_import_keeps_nothing(heir: Heir) -> None:
+    wrong = heir.folder / "wrong.txt"
+    wrong.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    assert heir.take("--identity", str(wrong)).code == 1
+    assert heir.perdure("issuer", "show", "--org", "riverside").code == 1
+
+    (heir.folder / "master.key").write_text("damaged")
+    assert heir.take("--identity", str(heir.identity)).code == 1
+    assert heir.perdure("issuer", "show", "--org", "riverside").code == 1
+
+    assert heir.take("--code", "hillside").code == 0
+    renamed = heir.take("--code", "other")
+    assert (renamed.code, "under the code hillside" in renamed.err) == (1, True)
+
+
 def test_the_first_node_that_answers_vouches(
     heir: Heir, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -282,6 +282,18 @@ def test_a_code_that_is_taken_is_asked_for(heir: Heir) -> None:
     assert heir.take(code="riverside-2").organisation_code == "riverside-2"
 
 
+def test_a_code_that_differs_from_the_one_it_has_is_refused(heir: Heir) -> None:
+    heir.take(code="hillside")
+    before = heir.rows()
+
+    with pytest.raises(Conflict, match="here already, under the code hillside"):
+        heir.take(code="other")
+    assert heir.rows() == before
+    for code in (None, "hillside"):
+        again = heir.take(code=code)
+        assert (again.organisation_code, again.already) == ("hillside", True)
+
+
 # ---------------------------------------------------------------- who vouches
 
 
@@ -628,13 +640,36 @@ def test_another_master_key_opens_nothing(heir: Heir) -> None:
     heir.release(heir.town.credentials[0])
 
 
-def test_a_stranger_to_the_archive_takes_in_the_public_part_alone(heir: Heir) -> None:
+def test_a_stranger_to_the_archive_takes_in_nothing(heir: Heir) -> None:
     stranger = Identity(str(pyrage.x25519.Identity.generate()))
+    before = heir.rows()
     with pytest.raises(KeystoreError, match="none of these identities"):
         heir.take(identities=[stranger])
-    with heir.database.read() as tx:
-        school = heir.caller().organisation.id
-        assert closings.held(tx, school, after=None, limit=9) == []
+    assert heir.rows() == before
+
+
+def test_without_a_master_key_that_opens_nothing_comes_in(heir: Heir) -> None:
+    def refuse() -> MasterKey:
+        raise KeystoreError("the master key is damaged")
+
+    def take(identities: Sequence[Identity]) -> ImportedIssuer:
+        return import_archive(
+            heir.database,
+            heir.archive,
+            networks=[heir.town.network],
+            witness=heir.node,
+            identities=identities,
+            master=refuse,
+            code=None,
+            now=NOW,
+            progress=lambda _done, _total: None,
+        )
+
+    before = heir.rows()
+    with pytest.raises(KeystoreError, match="damaged"):
+        take(heir.identities)
+    assert heir.rows() == before
+    assert not take([]).already
 
 
 class Crash(BaseException):
