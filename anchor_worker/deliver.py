@@ -14,7 +14,7 @@ keeps for some time only is forgotten here too: old events, and answers to reque
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -231,8 +231,11 @@ class Deliverer:
             before = self._tried[1] if self._tried[0] == event.key else 0
             self._tried = event.key, before + 1
         tries = self._tried[1]
-        if most is None or tries < most or self._is_full():
-            self._wait(answer)
+        if most is None or tries < most:
+            self._wait(answer, event)
+            return False
+        if self._is_full():
+            self._wait(answer, event, is_full=True)
             return False
         self._park(lease, kept, event, answer.status, tries=tries)
         _log.critical(
@@ -251,14 +254,27 @@ class Deliverer:
         with self._database.read() as tx:
             return deliveries.count_parked(tx) >= MAX_PARKED
 
-    def _wait(self, answer: Answer) -> None:
+    def _wait(
+        self, answer: Answer, event: Event | None = None, *, is_full: bool = False
+    ) -> None:
         pause = _pause(self._failures, _SHORTEST_PAUSE)
         if answer.after is not None:
             # As it asks: no sooner, and not for as long as a faulty or hostile one may say.
             pause = min(max(answer.after, _SHORTEST_PAUSE), _LONGEST_PAUSE)
         self._failures += 1
         self._not_before = self._clock() + timedelta(seconds=pause)
-        self._say(logging.WARNING, f"the receiver takes no events: {answer.detail}")
+        about: dict[str, object] = {}
+        if is_full:
+            words = f"the receiver refuses too many events, and all wait for it: {answer.detail}"
+        elif answer.outcome is Outcome.AWAY or event is None:
+            words = f"the receiver takes no events: {answer.detail}"
+        else:
+            did = "refuses" if answer.outcome is Outcome.REFUSED else "breaks over"
+            words = (
+                f"the receiver {did} an event, which is tried again: {answer.detail}"
+            )
+            about = {"id": str(event.key), "subject": str(event.subject)}
+        self._say(logging.WARNING, words, about)
 
     def _well(self) -> None:
         if self._failures:
@@ -266,11 +282,13 @@ class Deliverer:
         self._failures, self._not_before, self._said = 0, None, ""
         self._tried = (None, 0)
 
-    def _say(self, level: int, words: str) -> None:
+    def _say(
+        self, level: int, words: str, about: Mapping[str, object] | None = None
+    ) -> None:
         """Say it once, not at every try."""
         if words != self._said:
             self._said = words
-            _log.log(level, "%s", words)
+            _log.log(level, "%s", words, extra=about)
 
     # ---------------------------------------------------------------- what was put aside
 

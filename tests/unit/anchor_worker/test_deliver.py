@@ -240,7 +240,8 @@ def test_it_does_not_ask_more_often_the_longer_nobody_answers(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("manner", "tries"), [("refuse", REFUSALS), ("break", FAILURES)]
+    ("manner", "tries", "words"),
+    [("refuse", REFUSALS, "refuses"), ("break", FAILURES, "breaks over")],
 )
 def test_a_poisoned_event_holds_up_its_credential_alone(
     world: World,
@@ -248,6 +249,7 @@ def test_a_poisoned_event_holds_up_its_credential_alone(
     receiver: HttpReceiver,
     manner: str,
     tries: int,
+    words: str,
     log: pytest.LogCaptureFixture,
 ) -> None:
     world.issue(3)
@@ -268,6 +270,11 @@ def test_a_poisoned_event_holds_up_its_credential_alone(
     assert len(server.taken()) == 3
     assert (backlog(world).count, backlog(world).parked) == (0, 2)
     assert len(alarms(log.records)) == 1
+    (said,) = [each for each in log.records if each.levelname == "WARNING"]
+    assert said.getMessage().startswith(
+        f"the receiver {words} an event, which is tried again: HTTP "
+    )
+    assert (vars(said)["id"], vars(said)["subject"]) == (tried[0]["id"], subject)
 
     # Mended: after the pause both go, in their order.
     server.behave("200")
@@ -322,7 +329,7 @@ def test_the_operator_need_not_wait_for_the_next_try(world: World) -> None:
 
 
 def test_who_refuses_everything_is_a_receiver_that_is_wrong(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(deliver, "MAX_PARKED", 2)
     world.issue(5)
@@ -333,6 +340,8 @@ def test_who_refuses_everything_is_a_receiver_that_is_wrong(
         world.clock.sleep(301)
 
     assert (backlog(world).count, backlog(world).parked) == (3, 2)
+    assert "the receiver refuses too many events, and all wait for it" in log.text
+    assert "takes no events" not in log.text
     asked.answers = []
     world.clock.sleep(PARKED_PAUSE.total_seconds())
     looking.drain()
