@@ -52,7 +52,8 @@ def api_key_create(
     org_code: Org,
     name: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[
-        list[str], typer.Option(help="read, issue, withdraw or manage; repeatable.")
+        list[str],
+        typer.Option(help="read, issue, withdraw, manage or events; repeatable."),
     ],
     expires: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")

@@ -82,10 +82,12 @@ def create_api_key(  # noqa: PLR0913 - each is a fact of the key
 ) -> tuple[ApiKey, str]:
     """Make an API key; the text is shown this once, its SHA-256 is what is stored.
 
-    Without `expires_at` it ends when the caller's key does. Raises MalformedError for an
-    unknown scope or an end that is not in the future, Refused for an end after that of the
+    Without `expires_at` it ends when the caller's key does. Raises MalformedError for a name
+    out of bounds, an unknown scope or an end that is not in the future, Refused for an end after that of the
     caller's key: whoever has a key for a while could otherwise stay for ever.
     """
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise MalformedError("API key name: use 1 to 100 printable characters")
     unknown = scopes - SCOPES
     if unknown or not scopes:
         known = ", ".join(sorted(SCOPES))

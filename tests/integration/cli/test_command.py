@@ -1,6 +1,7 @@
 """The command as an operator types it: in this process, against a real chain and database."""
 
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from ledger.chain.accounts import address_of
 from ledger.core.durable import parse_credential_file
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
-from ledger.services.organisations import list_api_keys, operator_of
+from ledger.services.organisations import SCOPES, list_api_keys, operator_of
 from ledger.store.database import Database
 from tests.anvil import DEV_KEY, Anvil
 from tests.integration.cli.commands import (
@@ -469,6 +470,14 @@ def test_api_keys_are_shown_once(ledger: Command, tmp_path: Path) -> None:
         "usable"
     ]
     assert made["key"].encode() not in (tmp_path / "perdure.db").read_bytes()
+
+
+def test_the_help_of_an_api_keys_scopes_names_all_of_them(perdure: Command) -> None:
+    (told,) = re.findall(
+        r"--scope\b.*?repeatable", perdure("api-key", "create", "--help").out, re.DOTALL
+    )
+
+    assert set(re.findall(r"[a-z]+", told)) >= SCOPES
 
 
 def test_an_api_key_lasts_through_its_last_day(ledger: Command, tmp_path: Path) -> None:

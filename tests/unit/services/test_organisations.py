@@ -178,3 +178,22 @@ def test_unknown_scopes_are_refused(
             now=NOW,
             entropy=secrets.token_bytes,
         )
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "two\nlines"])
+def test_a_key_without_a_name_that_tells_it_from_others_is_refused(
+    bare_school: School, name: str
+) -> None:
+    with (
+        bare_school.database.begin() as tx,
+        pytest.raises(MalformedError, match="API key name"),
+    ):
+        create_api_key(
+            tx,
+            bare_school.caller,
+            name=name,
+            scopes=frozenset({"read"}),
+            expires_at=None,
+            now=NOW,
+            entropy=secrets.token_bytes,
+        )
