@@ -187,7 +187,13 @@ def read_statements(
 def _told(
     stated: Mapping[Statement, Sequence[Path]], before: int | None, err: TextIO
 ) -> tuple[Checkpoint, ...]:
-    """Tell since when each stands where, and give the checkpoints that are early enough."""
+    """
+    Tell since when each stands where, and give the checkpoints that are early enough.
+
+    Raises ProofError if none is, or if there is none at all.
+    """
+    if not stated:
+        raise ProofError("no block is stated in what --from-proofs names")
     points: dict[BlockCheckpoint, None] = {}
     for statement, files in sorted(stated.items()):
         late = before is not None and statement.time >= before

@@ -100,6 +100,14 @@ def test_only_what_was_stated_before_is_taken(desk: Desk) -> None:
     assert "nothing was stated before that time" in err
 
 
+def test_files_that_state_nothing_are_told_as_that(desk: Desk) -> None:
+    assert desk.run("--from-proofs", desk.file()) == (
+        1,
+        "",
+        "checkpoints: no block is stated in what --from-proofs names\n",
+    )
+
+
 def test_several_ledgers_that_agree_are_named(desk: Desk) -> None:
     first = desk.file(desk.state(), name="a.json")
     second = desk.file(desk.state(), name="b.json")
