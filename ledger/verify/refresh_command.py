@@ -118,13 +118,16 @@ def _refresh(
             return 1, "it is signed, but not recorded yet; there is nothing to prove"
         durable = refresh(held, readers=readers, networks=networks, trust=trust)
         written = _put_back(data, durable)
-        replace_file(target, written)
     except OSError as error:
         return 2, str(error.strerror)
     except ChainUnavailable as error:
         return 2, str(error)
     except (MalformedError, ProofError) as error:
         return 1, str(error)
+    try:
+        replace_file(target, written)
+    except OSError as error:
+        return 2, f"cannot write {target}: {error.strerror}"
     evidence = durable.proof.home.evidence
     if evidence is None:
         raise RuntimeError("refreshed, and no evidence in it")

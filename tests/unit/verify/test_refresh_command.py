@@ -98,6 +98,15 @@ def test_out_leaves_the_file_as_it_is(desk: Desk) -> None:
     assert block_in(target) == 100
 
 
+def test_a_target_that_cannot_be_written_is_named(desk: Desk) -> None:
+    file, target = desk.file("ada.json", desk.world.data), desk.folder / "no" / "z"
+
+    code, out, err = desk.run(file, "--out", target)
+
+    assert code == 2
+    assert f"{file}: cannot write {target}: No such file or directory" in out + err
+
+
 def test_what_fails_stays_as_it_is_and_the_others_are_done(desk: Desk) -> None:
     good = desk.file("good.json", desk.world.data)
     changed = desk.file("changed.json", desk.world.data.replace(b"Ada", b"Eve", 1))
