@@ -79,6 +79,15 @@ def signing_issuer(tx: Transaction, caller: Caller, master: MasterKey) -> Signin
     return SigningIssuer(record, issuer, key)
 
 
+def require_issuing(tx: Transaction, caller: Caller) -> None:
+    """Refuse what could not be issued now, without opening a key.
+
+    Raises Refused as `signing_issuer` does.
+    """
+    _open_record(tx, caller)
+    _newest(tx, caller, IssuerKeyRole.SIGNING)
+
+
 def require_signing(tx: Transaction, caller: Caller, key: PublicKey) -> None:
     """Refuse to go on with a key that would not be opened now.
 

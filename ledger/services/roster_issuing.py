@@ -8,6 +8,7 @@ from uuid import UUID
 from ledger.core.canonical import Json
 from ledger.keystore.master import MasterKey
 from ledger.services.addresses import Addresses
+from ledger.services.identity import require_issuing
 from ledger.services.issuing import (
     AwardRequest,
     IssuedAward,
@@ -62,11 +63,14 @@ def check_roster(
 ) -> RosterReport:
     """The dry run: what issuing this roster would do. Writes nothing.
 
-    Raises MalformedError if the file as a whole cannot be read.
+    Raises MalformedError if the file as a whole cannot be read, Refused if there is
+    something to issue and the organisation cannot issue, both as `issue_roster` does.
     """
     roster, newest = _read(database, caller, data, now)
     keys = [_key(row, newest) for row in roster.rows]
     with database.read() as tx:
+        if roster.rows:
+            require_issuing(tx, caller)
         known = dict(credentials.existing_awards(tx, caller.organisation.id, keys))
     seen: set[AwardKey] = set()
     lines = []

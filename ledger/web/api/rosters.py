@@ -115,7 +115,7 @@ Csv = Annotated[bytes, Security(_csv, scopes=["issue"])]
 @router.post(
     "/rosters/check",
     summary="Check a roster",
-    responses=problems(*KEYED),
+    responses=problems(*KEYED, 409),
     openapi_extra=_BODY,
 )
 def check(desk: Checking, body: Csv) -> RosterReportOut:

@@ -18,7 +18,7 @@ from ledger.services.roster_issuing import (
     report_json,
 )
 from ledger.services.rosters import MAX_PROBLEMS
-from ledger.store import credentials
+from ledger.store import credentials, issuers
 from tests.unit.services.conftest import NOW, SAMPLES, School
 
 MESSY = (SAMPLES / "roster-messy.csv").read_bytes()
@@ -163,11 +163,29 @@ def test_an_unreadable_file_or_an_unregistered_school_issues_nothing(
 def test_an_unregistered_school_is_refused(bare_school: School) -> None:
     bare_school.add_achievements()
 
-    with pytest.raises(Refused, match="no issuer record"):
-        issue(
-            bare_school,
-            b"achievement,name,email,awarded_on\npy-1,A,a@example.com,2026-05-01\n",
-        )
+    assert "has no issuer record yet" in refused_alike(bare_school)
+
+
+def test_a_closed_school_is_refused(school: School) -> None:
+    with school.database.begin() as tx:
+        issuers.mark_closed(tx, school.caller.organisation.id, 1_900_000_000, block=7)
+
+    assert "is closed" in refused_alike(school)
+
+
+def refused_alike(school: School) -> str:
+    """What the dry run says and issuing says as well; without a good row both report alike."""
+    head = b"achievement,name,email,awarded_on\n"
+    good, bad = head + b"py-1,A,a@example.com,2026-05-01\n", head + b"=,=,=,=\n"
+    dry = check_roster(school.database, school.caller, bad, NOW)
+    assert dry == issue(school, bad)
+
+    with pytest.raises(Refused) as checked:
+        check_roster(school.database, school.caller, good, NOW)
+    with pytest.raises(Refused) as tried:
+        issue(school, good)
+    assert str(checked.value) == str(tried.value)
+    return str(checked.value)
 
 
 def test_the_report_counts_records_not_problems(school: School) -> None:

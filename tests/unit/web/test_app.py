@@ -11,7 +11,8 @@ from ledger.core.checkpoint import BlockCheckpoint, parse_checkpoint_proofs
 from ledger.core.durable import parse_credential_file
 from ledger.core.merkle import InclusionProof
 from ledger.keystore.backup import decode_backup
-from ledger.store import batches, chains, checkpoints
+from ledger.services.organisations import operator_of
+from ledger.store import batches, chains, checkpoints, issuers
 from ledger.store.records import Anchored, Batch
 from tests.unit.web.world import ACHIEVEMENT, CHAIN, PASSPHRASE, World
 
@@ -276,6 +277,25 @@ def test_a_roster_is_checked_then_issued_and_bad_rows_come_back(world: World) ->
     ]
     assert (report["problemCount"], report["problemsLeftOut"]) == (1, 0)
     assert (again.json()["issued"], again.json()["already"]) == (0, 1)
+
+
+def test_a_roster_that_would_be_refused_is_refused_when_it_is_checked(
+    world: World,
+) -> None:
+    client = world.client(world.riverside.key)
+    with world.edges.database.begin() as tx:
+        organisation = operator_of(tx, "riverside").organisation
+        issuers.mark_registered(tx, organisation.id, 1_800_000_000)
+        issuers.mark_closed(tx, organisation.id, 1_900_000_000, block=7)
+    roster = b"achievement,name,email,awarded_on\npy-1,A,a@example.org,2026-06-01\n"
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": "1"}
+
+    checked = client.post("/api/v1/rosters/check", content=roster, headers=headers)
+    issued = client.post("/api/v1/rosters", content=roster, headers=headers)
+
+    assert checked.status_code == issued.status_code == 409
+    assert checked.json()["detail"] == issued.json()["detail"]
+    assert "is closed" in checked.json()["detail"]
 
 
 def test_a_small_roster_of_many_problems_has_no_large_answer(world: World) -> None:
