@@ -1,5 +1,6 @@
 """Setting a ledger up: database, keys, contracts."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,9 @@ from ledger.cli.wiring import (
     open_master,
     settings_from_environment,
 )
+from ledger.errors import KeystoreError
+
+_ANOTHER = "perdure keys new-sender"
 
 
 @db.command("upgrade")
@@ -44,8 +48,17 @@ def keys_init(as_json: AsJson = False) -> int:
 
     settings = settings_from_environment()
     master_file, sender_file = settings.master_key_file, settings.sender_keystore
+    _require_room(master_file, sender_file)
     master = MasterKey.create_file(master_file)
-    sender = create_sender(sender_file, master, new_account(secrets.token_bytes).secret)
+    try:
+        sender = create_sender(
+            sender_file, master, new_account(secrets.token_bytes).secret
+        )
+    except KeystoreError as error:
+        raise KeystoreError(
+            f"{error}. The master key was made, {master_file}, and stays: mend this, and then"
+            f" {_ANOTHER}"
+        ) from error
     show(
         {
             "masterKeyFile": str(master_file),
@@ -59,6 +72,25 @@ def keys_init(as_json: AsJson = False) -> int:
         "place; without the master key nothing that the database holds of keys can be opened.",
     )
     return 0
+
+
+def _require_room(master_file: Path, sender_file: Path) -> None:
+    """Before either is made: both files can be. Raises KeystoreError."""
+    for file in (master_file, sender_file):
+        if os.path.lexists(file):
+            way_out = (
+                f" For an account under the master key that is there: {_ANOTHER}"
+                if file == master_file
+                else ""
+            )
+            raise KeystoreError(f"{file} exists, and is never replaced.{way_out}")
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            reason = (
+                "the folder may not be written to"
+                if file.parent.is_dir()
+                else "there is no such folder"
+            )
+            raise KeystoreError(f"cannot write {file}: {reason}; nothing was made")
 
 
 @keys.command("new-sender")

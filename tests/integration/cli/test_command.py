@@ -12,6 +12,7 @@ import pytest
 from ledger.chain.accounts import address_of
 from ledger.core.durable import parse_credential_file
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.errors import KeystoreError
 from ledger.services.organisations import SCOPES, list_api_keys, operator_of
 from ledger.store.database import Database
 from tests.anvil import DEV_KEY, Anvil
@@ -285,8 +286,40 @@ def test_existing_keys_are_never_replaced(ledger: Command, tmp_path: Path) -> No
     answer = ledger("keys", "init")
 
     assert answer.code == 1
-    assert "master.key" in answer.err
+    assert "master.key exists" in answer.err
+    assert "perdure keys new-sender" in answer.err
     assert (tmp_path / "master.key").read_bytes() == before
+
+
+def test_of_the_two_keys_none_is_made_if_one_cannot_be(
+    perdure: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_SENDER_KEYSTORE", str(tmp_path / "no" / "sender.json"))
+    no_folder = perdure("keys", "init")
+    (tmp_path / "sender.json").touch()
+    monkeypatch.setenv("PERDURE_SENDER_KEYSTORE", str(tmp_path / "sender.json"))
+    there = perdure("keys", "init")
+
+    assert (no_folder.code, "no such folder" in no_folder.err) == (1, True)
+    assert (there.code, "sender.json exists" in there.err) == (1, True)
+    assert not (tmp_path / "master.key").exists()
+
+
+def test_a_master_key_without_its_account_names_the_way_on(
+    perdure: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise KeystoreError("cannot write sender.json: No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ledger.keystore.sender.create_sender", full)
+        half = perdure("keys", "init")
+    again = perdure("keys", "new-sender")
+
+    assert half.code == 1
+    assert "No space left on device. The master key was made" in half.err
+    assert "perdure keys new-sender" in half.err
+    assert (again.code, (tmp_path / "sender.json").exists()) == (0, True)
 
 
 @pytest.mark.parametrize(
