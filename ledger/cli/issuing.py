@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli.app import AsJson, Org, app, roster
-from ledger.cli.console import progress_bar, read_file, show
+from ledger.cli.app import REFUSED, AsJson, Org, app, roster
+from ledger.cli.console import complain, progress_bar, read_file, show
 from ledger.cli.wiring import (
     addresses_of,
     caller_of,
@@ -76,7 +76,8 @@ def roster_check(
 ) -> int:
     """Read a roster and say what issuing it would do. Writes nothing.
 
-    Exit codes: 0 all records are good, 3 some would be refused, 1 none is good.
+    Exit codes: 0 all records are good, 3 some would be refused, 1 none is good
+    or the file has none.
     """
     from ledger.services.roster_issuing import check_roster
 
@@ -96,7 +97,7 @@ def roster_issue(
     """Issue every good record of a roster; report every bad one.
 
     Uploading the same roster again issues nothing twice. Exit codes: 0 all records are
-    issued, 3 some were refused, 1 nothing done.
+    issued, 3 some were refused, 1 nothing done: none is good or the file has none.
     """
     from ledger.services.roster_issuing import issue_roster
 
@@ -133,6 +134,9 @@ def _show_roster(report: "RosterReport", as_json: bool, done: str) -> int:
         )
     text.append(f"{fresh} {done}, {already} already issued, {report.refused} refused")
     show(report_json(report), as_json, "\n".join(text))
+    if not report.lines and not report.problems:
+        complain("the roster has a header line and no records")
+        return REFUSED
     if not report.problems:
         return 0
-    return 3 if report.lines else 1
+    return 3 if report.lines else REFUSED

@@ -455,6 +455,20 @@ def test_roster_exit_codes(school: Command, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("act", ["check", "issue"])
+def test_a_roster_without_records_is_nothing_done(
+    school: Command, tmp_path: Path, act: str
+) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("achievement,name,email,awarded_on\n")
+
+    answer = school("roster", act, str(roster), "--org", "riverside")
+
+    assert answer.code == 1
+    assert answer.out.startswith("0 ")
+    assert answer.err == "perdure: the roster has a header line and no records\n"
+
+
 def test_problems_are_told_to_people_line_by_line(school: Command) -> None:
     answer = school(
         "roster", "check", str(SAMPLES / "roster-messy.csv"), "--org", "riverside"
