@@ -102,8 +102,11 @@ def _witness(settings: "Settings", checkpoints: Path | None) -> "Witness":
 
     if checkpoints is not None:
         from ledger.verify.checkpoints import parse_checkpoints
+        from ledger.verify.files import naming
 
-        return by_checkpoints(parse_checkpoints(read_file(checkpoints)))
+        listed = read_file(checkpoints)
+        with naming(checkpoints):
+            return by_checkpoints(parse_checkpoints(listed))
     return by_nodes(nodes_of(settings.rpc_urls))
 
 

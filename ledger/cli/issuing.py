@@ -17,6 +17,7 @@ from ledger.cli.wiring import (
     settings_from_environment,
 )
 from ledger.errors import MalformedError
+from ledger.verify.files import naming
 
 if TYPE_CHECKING:
     from ledger.services.roster_issuing import RosterReport
@@ -82,9 +83,9 @@ def roster_check(
     from ledger.services.roster_issuing import check_roster
 
     database = open_database(settings_from_environment())
-    report = check_roster(
-        database, caller_of(database, org_code), read_file(file), now()
-    )
+    content = read_file(file)
+    with naming(file):
+        report = check_roster(database, caller_of(database, org_code), content, now())
     return _show_roster(report, as_json, "would be issued")
 
 
@@ -104,11 +105,12 @@ def roster_issue(
     settings = settings_from_environment()
     database = open_database(settings)
     caller = caller_of(database, org_code)
-    with progress_bar("Issuing") as progress:
+    content = read_file(file)
+    with naming(file), progress_bar("Issuing") as progress:
         report = issue_roster(
             database,
             caller,
-            read_file(file),
+            content,
             master=open_master(settings),
             addresses=addresses_of(settings),
             now=now(),

@@ -26,6 +26,7 @@ from ledger.cli.wiring import (
     open_master,
     settings_from_environment,
 )
+from ledger.verify.files import naming
 
 
 @org.command("create")
@@ -160,7 +161,9 @@ def issuer_register(
     from ledger.services.registration import register_issuer
 
     settings = settings_from_environment()
-    document = IssuerProfile.from_json(parse(read_file(profile)))
+    content = read_file(profile)
+    with naming(profile):
+        document = IssuerProfile.from_json(parse(content))
     database, master = open_database(settings), open_master(settings)
     caller = caller_of(database, org_code)
     passphrase = ask_passphrase(passphrase_file, confirm=True)
@@ -232,8 +235,9 @@ def achievement_add(
 
     database = open_database(settings_from_environment())
     caller = caller_of(database, org_code)
-    with database.begin() as tx:
-        added = add_achievements(tx, caller, parse(read_file(file)), now())
+    content = read_file(file)
+    with naming(file), database.begin() as tx:
+        added = add_achievements(tx, caller, parse(content), now())
     show(
         [{"code": a.code, "version": a.version} for a in added],
         as_json,

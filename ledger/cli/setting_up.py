@@ -17,6 +17,7 @@ from ledger.cli.wiring import (
     settings_from_environment,
 )
 from ledger.errors import KeystoreError
+from ledger.verify.files import naming
 
 _ANOTHER = "perdure keys new-sender"
 
@@ -164,7 +165,7 @@ def keys_restore(
     settings = settings_from_environment()
     data = read_file(file)
     passphrase = ask_passphrase(passphrase_file, confirm=False)
-    with open_database(settings).begin() as tx:
+    with naming(file), open_database(settings).begin() as tx:
         restored = restore_keys(
             tx, data, master=open_master(settings), passphrase=passphrase, now=now()
         )

@@ -8,6 +8,7 @@ from typing import Final, NoReturn, TypeVar
 from ledger.errors import MalformedError, SettingError
 from ledger.verify import checkpoints, networks, trust
 from ledger.verify.checkpoints import Checkpoint, parse_checkpoints
+from ledger.verify.files import naming
 from ledger.verify.networks import BUILT_IN, Network, parse_networks
 from ledger.verify.rpc import RpcReader
 from ledger.verify.trust import TrustList, parse_trust_list
@@ -153,8 +154,9 @@ def _configuration(
     path: Path, parse: Callable[[bytes], _Configuration], most: int
 ) -> _Configuration:
     try:
-        return parse(read_limited(path, most))
+        with naming(path):
+            return parse(read_limited(path, most))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except MalformedError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(str(error)) from error

@@ -32,6 +32,7 @@ from ledger.verify.arguments import (
     readers_of,
 )
 from ledger.verify.checkpoints import Checkpoint, encode_checkpoints
+from ledger.verify.files import naming
 from ledger.verify.networks import Network, caip2
 from ledger.verify.report import printable
 from ledger.verify.rpc import ChainReader, Tag
@@ -153,7 +154,8 @@ def _instant(text: str | None) -> int | None:
 
 def _evidence_of(file: Path) -> Checkpoint:
     """The block that a file's evidence claims to be of. Raises MalformedError and OSError."""
-    held = parse_credential_file(read_limited(file, MAX_IMAGE_BYTES))
+    with naming(file):
+        held = parse_credential_file(read_limited(file, MAX_IMAGE_BYTES))
     evidence = held.proof.home.evidence if isinstance(held, DurableCredential) else None
     if not isinstance(held, DurableCredential) or evidence is None:
         raise MalformedError(f"{file}: it carries no evidence")

@@ -1,8 +1,21 @@
 """Files of the person at the command: some are the only copy there is."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+from ledger.errors import MalformedError
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Name the file that is read in every MalformedError from inside."""
+    try:
+        yield
+    except MalformedError as error:
+        raise MalformedError(f"{file}: {error}") from error
 
 
 def replace_file(target: Path, data: bytes) -> None:

@@ -239,6 +239,33 @@ def test_wrong_usage_is_64(perdure: Command, arguments: list[str], words: str) -
     assert answer.out == ""
 
 
+def test_what_is_wrong_in_a_file_is_told_with_its_name(
+    ledger: Command, tmp_path: Path
+) -> None:
+    empty, passphrase = str(tmp_path / "empty"), str(tmp_path / "passphrase")
+    Path(empty).touch()
+    (tmp_path / "not.csv").write_bytes(b"\xff")
+    org = ("--org", "riverside")
+    for arguments in (
+        ("issuer", "register", *org, "--profile", empty, "--backup", "b"),
+        ("achievement", "add", empty, *org),
+        ("keys", "restore", empty, "--passphrase-file", passphrase),
+        ("checkpoints", empty, "--rpc", "http://127.0.0.1:9"),
+        ("import", "x.zip", "--checkpoints", empty),
+        ("roster", "check", str(tmp_path / "not.csv"), *org),
+        ("roster", "issue", str(tmp_path / "not.csv"), *org),
+    ):
+        answer = ledger(*arguments)
+        (named,) = (
+            each
+            for each in arguments
+            if each.startswith(str(tmp_path)) and each != passphrase
+        )
+
+        assert answer.code == 1
+        assert answer.err.partition(": ")[2].startswith(f"{named}: "), answer.err
+
+
 def test_an_unknown_file_format_is_wrong_usage(ledger: Command) -> None:
     unknown = "6a1f63dd-1f0e-4d2b-9d3e-6c9bd1d40f10"
 
