@@ -1,5 +1,5 @@
 """
-`python -m anchor_worker`: seals batches and carries the ledger's transactions to its chains.
+`perdure worker`: seals batches and carries the ledger's transactions to its chains.
 
 Exit codes: 0 done, 1 an operator has to look, 64 wrong usage, 69 the database fails or no node
 answers (with --once, or before the home chain is known), 70 something nobody foresaw, to be
@@ -178,12 +178,13 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m anchor_worker",
+        prog="perdure worker",
         description="Seals batches and carries the ledger's transactions to its chains.",
         epilog="Settings come from PERDURE_DATABASE_URL, PERDURE_RPC_URLS,"
         " PERDURE_OTHER_CHAINS, PERDURE_NETWORKS, PERDURE_MASTER_KEY_FILE and PERDURE_SENDER_KEYSTORE (or PERDURE_SENDER_URL and"
         " PERDURE_SENDER_ADDRESS: a signing server). Exit codes: 0 done, 1 an"
-        " operator has to look, 64 wrong usage, 69 no node answers, 78 configuration.",
+        " operator has to look, 64 wrong usage, 69 the database or no node answers, 70"
+        " something nobody foresaw, to be started again, 78 configuration.",
     )
     rhythm = Rhythm()
     add = parser.add_argument
@@ -306,7 +307,7 @@ def _number(
         # Also what is no number at all.
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(
-                f"given {text!r}, expected {what} from {least:g} to {most:g}"
+                f"given {text!r}, expected {what} from {least:.15g} to {most:.15g}"
             )
         return value
 

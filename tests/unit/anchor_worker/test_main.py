@@ -82,22 +82,33 @@ def test_wrong_usage_ends_with_64_and_says_why(
         _parser().parse_args(arguments)
     assert ended.value.code == USAGE
     said = capsys.readouterr().err
-    assert "python -m anchor_worker: " in said
+    assert "perdure worker: " in said
+    assert "anchor_worker" not in said
     if len(arguments) > 1:
         assert f"argument {arguments[0]}: " in said
     if len(arguments) > 1 and arguments[0] != "--metrics-address":
         assert f"given '{arguments[1]}', expected " in said
 
 
+def test_a_bound_is_a_number_that_can_be_typed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["--checkpoint-age", "-1"])
+    assert "a number from 0 to 2592000\n" in capsys.readouterr().err
+
+
 def test_help_names_settings_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         _parser().parse_args(["--help"])
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
 
     for word in (
+        "usage: perdure worker",
         "PERDURE_DATABASE_URL",
         "64 wrong",
-        "69 no node",
+        "69 the database or no node",
+        "70 something nobody foresaw",
         "78 config",
         "--once",
         "override the policy",
