@@ -481,9 +481,9 @@ def check_logs(told: Told, key: str, out: Path, state: Path) -> None:
 
 
 def keys_open(ledger: Ledger) -> bool:
-    """Whether the chain has opened the signing and the revoking key, finally."""
+    """Whether the chain has all keys of the school, finally."""
     keys = ledger.read("issuer", "show", "--org", "riverside")["keys"]
-    return all(key["openedAt"] for key in keys if key["role"] != "controller")
+    return all(key["openedAt"] for key in keys)
 
 
 def issue(told: Told, server: Server, learners: int, out: Path, state: Path) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -27,6 +27,9 @@ from ledger.cli.wiring import (
     settings_from_environment,
 )
 from ledger.verify.files import naming
+
+if TYPE_CHECKING:
+    from ledger.store.records import IssuerKey
 
 
 @org.command("create")
@@ -214,11 +217,17 @@ def issuer_show(org_code: Org, as_json: AsJson = False) -> int:
         as_json,
         f"{shown.reference.text} ({state})\n"
         + "\n".join(
-            f"{k.role.value:10} {k.public} {'open' if k.opened else 'waiting'}"
+            f"{k.role.value:10} {k.public} {_state_of(k, shown.closed_at)}"
             for k in shown.keys
         ),
     )
     return 0
+
+
+def _state_of(key: "IssuerKey", closed_at: int | None) -> str:
+    if closed_at is not None:
+        return "closed"
+    return "waiting" if key.opened is None else "open"
 
 
 @achievement.command("add")

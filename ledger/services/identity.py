@@ -1,7 +1,7 @@
 """An issuer as it signs: the on-chain record, the public profile and the opened keys."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.core.canonical import parse_object
 from ledger.core.credential import Issuer
@@ -54,12 +54,19 @@ class IssuerDescription:
 def describe_issuer(tx: Transaction, caller: Caller) -> IssuerDescription:
     """The issuer record of the caller's organisation. Raises Refused if there is none yet."""
     record = issuer_record(tx, caller)
+    keys = issuers.keys(tx, caller.organisation.id)
     return IssuerDescription(
         reference=reference_of(record),
         profile=IssuerProfile.from_json(parse_object(record.profile)),
         registered_at=record.registered_at,
         closed_at=record.closed_at,
-        keys=issuers.keys(tx, caller.organisation.id),
+        keys=[
+            # An account, which nothing opens but the registration that names it.
+            replace(key, opened=record.registered_at)
+            if key.role is IssuerKeyRole.CONTROLLER
+            else key
+            for key in keys
+        ],
     )
 
 

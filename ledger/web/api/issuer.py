@@ -82,7 +82,10 @@ class RegistrationOut(Out):
 
 
 class IssuerKeyOut(Out):
-    """A public key of an issuer; `openedAt` is null until its recording is final on chain."""
+    """A public key of an issuer; `openedAt` is null until its recording is final on chain.
+
+    The controller is an account, recorded by the registration itself.
+    """
 
     role: str
     key: str

@@ -144,7 +144,7 @@ def test_closing_from_the_dry_run_to_the_archive(closer: Closer) -> None:
     assert closer.open_codes() == {"archives"}
     assert closer.dry_run().code == 0
     before = get(closer, closer.credentials[0], "before.json")
-
+    check_keys_are_open(perdure)
     check_refusals(closer)
 
     statement = folder / "statement.txt"
@@ -168,10 +168,24 @@ def test_closing_from_the_dry_run_to_the_archive(closer: Closer) -> None:
     assert not closer.archive.with_name(closer.archive.name + ".parts").exists()
     assert closer.dry_run().json["stage"] == "proved"
     assert closer.open_codes() == set()
+    assert key_states(perdure) == ["closed"] * 3
 
     check_public_part(closer)
     check_personal_part(closer)
     check_files(closer, before)
+
+
+def key_states(perdure: Command) -> list[str]:
+    shown = perdure("issuer", "show", "--org", "riverside").out
+    return [line.split()[-1] for line in shown.splitlines()[1:]]
+
+
+def check_keys_are_open(perdure: Command) -> None:
+    assert key_states(perdure) == ["open"] * 3
+    shown = perdure("issuer", "show", "--org", "riverside", "--json").json
+    opened = {key["role"]: key["openedAt"] for key in shown["keys"]}
+    assert opened["controller"] == shown["registeredAt"]
+    assert None not in opened.values()
 
 
 def check_refusals(closer: Closer) -> None:

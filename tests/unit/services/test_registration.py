@@ -17,9 +17,9 @@ from ledger.services.identity import (
     signing_issuer,
 )
 from ledger.services.registration import register_issuer
-from ledger.store import chain_txs
+from ledger.store import chain_txs, issuers
 from ledger.store.records import ChainTxKind, ChainTxState, IssuerKeyRole
-from tests.unit.services.conftest import CHAIN, NOW, PASSPHRASE, School
+from tests.unit.services.conftest import CHAIN, NOW, OPENED, PASSPHRASE, School
 
 
 def register(
@@ -63,6 +63,25 @@ def test_the_recovery_key_is_in_the_backup_and_nowhere_else(
     assert record.recovery_commitment == recovery_commitment(address_of(recovery))
     assert sorted(roles) == sorted(IssuerKeyRole)
     assert recovery not in opened
+
+
+def test_the_controller_is_open_since_the_registration(bare_school: School) -> None:
+    bare_school.register()
+    assert {opened for _role, opened in shown_keys(bare_school)} == {None}
+
+    with bare_school.database.begin() as tx:
+        issuers.mark_registered(tx, bare_school.caller.organisation.id, OPENED)
+    assert set(shown_keys(bare_school)) == {
+        (IssuerKeyRole.CONTROLLER, OPENED),
+        (IssuerKeyRole.SIGNING, None),
+        (IssuerKeyRole.REVOKING, None),
+    }
+
+
+def shown_keys(school: School) -> list[tuple[IssuerKeyRole, int | None]]:
+    with school.database.read() as tx:
+        keys = describe_issuer(tx, school.caller).keys
+    return [(key.role, key.opened) for key in keys]
 
 
 def test_the_backup_alone_gives_the_issuer_id(bare_school: School) -> None:
