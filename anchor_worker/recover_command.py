@@ -325,9 +325,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 100_000_000:
-        raise argparse.ArgumentTypeError("between 0 and 100000000")
+        raise argparse.ArgumentTypeError(
+            f"given {text[:40]!r}, expected a whole number from 0 to 100000000"
+        )
     return value
 
 

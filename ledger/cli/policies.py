@@ -130,18 +130,17 @@ def set_policy(
     }
     changes = {name: text for name, text in given.items() if text is not None}
     if not changes:
-        raise SettingError(
+        raise typer.BadParameter(
             "nothing to set: name a setting, as in perdure policy set --batch-age 10m"
         )
     settings = settings_from_environment()
     with open_database(settings).begin() as tx:
-        changed = policies.set_policy(
-            tx,
-            _chain_id(settings, tx, chain),
-            changes,
-            by=_who(),
-            now=now(),
-        )
+        chain_id = _chain_id(settings, tx, chain)
+        try:
+            changed = policies.set_policy(tx, chain_id, changes, by=_who(), now=now())
+        except SettingError as error:
+            # Of an option, and not of the configuration.
+            raise typer.BadParameter(str(error)) from error
     show(changed.to_json(), as_json, "\n".join(changed.to_lines()))
     return 0
 
@@ -156,7 +155,11 @@ def _who() -> str:
 
 
 def _chain_id(settings: "Settings", tx: "Transaction", name: str | None) -> int:
-    """The chain that is meant: of the database, or of the networks list before its first use."""
+    """
+    The chain that is meant: of the database, or of the networks list before its first use.
+
+    Raises BadParameter, and SettingError for a chain that neither knows.
+    """
     from ledger.store import chains
 
     known = [each.chain_id for each in chains.all(tx)]
@@ -169,10 +172,12 @@ def _chain_id(settings: "Settings", tx: "Transaction", name: str | None) -> int:
             if known
             else "this ledger was not used with any yet, so name one of the networks list"
         )
-        raise SettingError(f"--chain is missing: {expected}. Example: --chain eip155:1")
+        raise typer.BadParameter(
+            f"--chain is missing: {expected}. Example: --chain eip155:1"
+        )
     match = _CHAIN.fullmatch(name)
     if match is None:
-        raise SettingError(
+        raise typer.BadParameter(
             f"--chain does not do: given {name!r}, expected eip155: and a chain's number."
             " Example: --chain eip155:1"
         )
