@@ -96,7 +96,8 @@ def issuer_close(
 ) -> int:
     """Close an organisation for ever, and write its closing archive.
 
-    Run it again to go on where it stopped. Exit codes: 0 done (with --dry-run: nothing is in
+    Run it again to go on where it stopped. An archive that is there is never replaced: its
+    SHA-256 may have been handed out. Exit codes: 0 done (with --dry-run: nothing is in
     the way), 1 refused or something is still open, 2 the worker is not ready yet.
     """
     from ledger.services.closing import (
@@ -110,6 +111,8 @@ def issuer_close(
     database = open_database(settings)
     caller = caller_of(database, org_code)
     named = _custodians(custodian or [], recipient or [])
+    if not dry_run:
+        _check_place(archive)
     heir = read_successor(successor)
     with database.read() as tx:
         status = closing_status(tx, caller)
@@ -121,6 +124,11 @@ def issuer_close(
     if status.stage in {Stage.OPEN, Stage.REFUSED}:
         if status.stage is Stage.OPEN:
             status.check_ready()
+            if not named:
+                raise typer.BadParameter(
+                    "--custodian is missing: who is to keep what is personal, once or more,"
+                    " each with a --recipient"
+                )
             _confirm(status, org_code, confirm)
         wish = ClosingWish(
             named or status.custodians,
@@ -161,6 +169,15 @@ def _custodians(names: list[str], recipients: list[str]) -> "tuple[Custodian, ..
     for each in named:
         check_recipient(each.recipient)
     return named
+
+
+def _check_place(archive: Path | None) -> None:
+    """Before anything is done: whoever has the first archive compares it by its SHA-256."""
+    if archive is not None and archive.exists():
+        raise Refused(
+            f"{archive} exists, and is not replaced: its SHA-256 may have been handed out."
+            " To write another one, name another file"
+        )
 
 
 def _text(file: Path) -> str:

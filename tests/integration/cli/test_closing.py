@@ -159,12 +159,7 @@ def test_closing_from_the_dry_run_to_the_archive(closer: Closer) -> None:
     done = closer.close()
     assert done.code == 0, done.err
     assert (done.json["credentials"], done.json["earners"]) == (3, 3)
-    assert (
-        hashlib.sha256(closer.archive.read_bytes()).hexdigest() == done.json["sha256"]
-    )
-    assert (
-        "is closed already" not in closer.close().err
-    )  # again: it is only written again
+    check_no_archive_is_replaced(closer, done.json["sha256"])
     assert not closer.archive.with_name(closer.archive.name + ".parts").exists()
     assert closer.dry_run().json["stage"] == "proved"
     assert closer.open_codes() == set()
@@ -192,6 +187,8 @@ def check_refusals(closer: Closer) -> None:
     """Whoever does not mean it, or has not the key, closes nothing."""
     perdure, folder = closer.perdure, closer.folder
     assert "was not confirmed" in closer.close("--confirm", "hillside").err
+    nobody = closer.perdure("issuer", "close", "--org", "riverside")
+    assert (nobody.code, "--custodian is missing" in nobody.err) == (64, True)
     wrong_phrase = folder / "wrong"
     wrong_phrase.write_text("some other passphrase")
     refused = closer.close("--passphrase-file", str(wrong_phrase))
@@ -206,6 +203,15 @@ def check_refusals(closer: Closer) -> None:
         perdure("issuer", "show", "--org", "riverside", "--json").json["closedAt"]
         is None
     )
+
+
+def check_no_archive_is_replaced(closer: Closer, sha256: str) -> None:
+    """What was handed out stays what it was; another one gets another name."""
+    again = closer.close()
+    assert again.code == 1
+    assert "exists, and is not replaced" in again.err
+    assert hashlib.sha256(closer.archive.read_bytes()).hexdigest() == sha256
+    assert closer.close("--archive", str(closer.folder / "second.zip")).code == 0
 
 
 def check_nothing_is_issued(closer: Closer) -> None:
