@@ -124,21 +124,7 @@ class Once:
         The answer is kept after the last of them: a repetition before that goes on with what
         is left.
         """
-        for attempt in range(_ATTEMPTS):
-            earlier = self._earlier()
-            if earlier is not None:
-                return earlier
-            try:
-                answer = work()
-                with self.edges.database.begin() as tx:
-                    self._keep(tx, answer)
-            except Conflict:
-                # A twin was at the same step: there is less left to do.
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return _response(answer)
-        raise AssertionError("unreachable: the last attempt answers or raises")
+        return self.work_in_two(work, lambda _tx, answer: answer)
 
     def _earlier(self) -> Response | None:
         with self.edges.database.read() as tx:
