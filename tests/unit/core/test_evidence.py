@@ -1,9 +1,11 @@
 """Evidence: complete, minimal and of one block, or refused for the reason that it has."""
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -193,6 +195,42 @@ def test_whatever_stands_in_the_slots_is_what_is_proved(
 
 
 # ---------------------------------------------------------------- one encoding
+
+
+def calls(work: Callable[[], object]) -> Counter[str]:
+    """How often each Python function, by module and name, is entered during some work."""
+    entered: Counter[str] = Counter()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            entered[f"{frame.f_globals['__name__']}.{frame.f_code.co_name}"] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return entered
+
+
+def test_a_proof_hashes_and_reads_each_node_once() -> None:
+    def places() -> list[bytes]:
+        asked = QUESTIONS.issuer_slots([BOARD, STRANGER])
+        return [*QUESTIONS.anchor_slots(), *asked]
+
+    evidence = Evidence(WHOLE.header, WHOLE.nodes, WHOLE.accreditors)
+    made = calls(lambda: evidence.prove(QUESTIONS))
+    hashed = (
+        made["ledger.core.keys.keccak256"] - calls(places)["ledger.core.keys.keccak256"]
+    )
+
+    # Each account and each slot stands in its trie under the hash of its name.
+    assert hashed == len(WHOLE.nodes) + 2 + len(places())
+    # Header and accounts; and every slot holds a word but the stranger's.
+    assert (
+        made["ledger.core.rlp.decode"] == len(WHOLE.nodes) + 1 + 2 + len(places()) - 1
+    )
 
 
 def test_a_pool_in_any_order_and_with_surplus_gives_the_same_evidence() -> None:

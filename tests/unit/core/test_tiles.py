@@ -1,5 +1,6 @@
 """The layout of tiles, against trees built by the definition and the verifier's own check."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
@@ -121,6 +122,19 @@ def test_a_path_out_of_ten_million_leaves_crosses_three_tiles() -> None:
 
     assert crossed == [TilePlace(0, 39_062), TilePlace(8, 152), TilePlace(16, 0)]
     assert [place.size(10_000_000) for place in crossed] == [8_160, 9_728, 9_888]
+
+
+def test_all_paths_together_ask_for_each_tile_once() -> None:
+    size = 70_000
+    asked: list[TilePlace] = []
+
+    def fetch(height: int, first: int, count: int) -> Iterator[bytes]:
+        for number in range(first, first + count):
+            asked.append(place := TilePlace(height, number))
+            yield tiles.cut(levels_of(size), place)
+
+    assert sum(1 for _ in tiles.paths(size, fetch)) == size
+    assert Counter(asked) == Counter(tiles.places(size))
 
 
 def test_a_leaf_that_is_not_there_has_no_path() -> None:

