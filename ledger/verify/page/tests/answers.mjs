@@ -61,6 +61,14 @@ function optionsOf(logic, job) {
   };
 }
 
+/** Resolves once the program has had nothing to do for a while but to wait for answers. */
+async function isWaiting(asked) {
+  for (let turns = 0, before = asked(); turns < 50; turns = asked() === before ? turns + 1 : 0) {
+    before = asked();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** What each kind of job answers. */
 const KINDS = {
   /** Each file in the file, checked. */
@@ -72,6 +80,54 @@ const KINDS = {
       reports.push({ json: report, text: logic.toText(report) });
     }
     return { reports, exitCode: logic.worst(reports.map(({ json }) => json)) };
+  },
+  /** A file, checked by addresses that wait until nothing more is asked: the questions of each round. */
+  async rounds(logic, job) {
+    const answer = globalThis.fetch;
+    const rounds = [];
+    let asked = [];
+    globalThis.fetch = (url, options) =>
+      new Promise((resolve) => {
+        asked.push({ url, question: JSON.parse(options.body), answer: () => resolve(answer(url, options)) });
+      });
+    let verdicts;
+    KINDS.report(logic, job).then(({ reports }) => (verdicts = reports.map(({ json }) => json.verdict)));
+    while (verdicts === undefined) {
+      await isWaiting(() => asked.length);
+      const round = asked;
+      asked = [];
+      if (round.length > 0) rounds.push(round.map(({ url, question: { method, params } }) => [url, method, ...params]));
+      for (const each of round) each.answer();
+    }
+    return { verdicts, rounds };
+  },
+  /** One address, used step by step: what each step said, and how much had been sent by then. */
+  async reading(logic, job) {
+    const reader = logic.rpcReader("http://localhost");
+    const sent = [];
+    globalThis.fetch = async (_, { body }) => {
+      const { id, method, params } = JSON.parse(body);
+      sent.push([method, ...params]);
+      const reply = job.replies[sent.length - 1];
+      return typeof reply === "number"
+        ? new Response("", { status: reply })
+        : new Response(JSON.stringify({ jsonrpc: "2.0", id, result: reply }));
+    };
+    const acts = {
+      prefetch: (chainId, ...questions) => reader.prefetch(BigInt(chainId), questions),
+      forget: () => reader.forget(),
+      chainId: async () => String(await reader.chainId()),
+      code: async (address) => Buffer.from(await reader.code(address, 1n)).toString("hex"),
+    };
+    const said = [];
+    for (const [act, ...given] of job.steps) {
+      try {
+        said.push([(await acts[act](...given)) ?? null, sent.length]);
+      } catch (error) {
+        said.push([error.message, sent.length]);
+      }
+    }
+    return said;
   },
   /** A file of the verifier's own, or a block hash, or an address: whether it is read. */
   async read(logic, job) {

@@ -8,12 +8,20 @@ import { ChainUnavailable } from "./errors";
 import { endorsementCovers, type IssuerState } from "./evidence";
 import { type IssuerProfile, type IssuerReference, type KeyWindow, windowCovers } from "./issuer";
 import { caip2, findNetwork, type Network } from "./networks";
-import { CalledRegistries, ProvenRegistries, type RegistryView } from "./registry";
+import {
+  anchorCall,
+  CalledRegistries,
+  endorsementCall,
+  issuerCall,
+  profileTimeCall,
+  ProvenRegistries,
+  type RegistryView,
+} from "./registry";
 import { codeOf, type KnownIssuer, type ReadBlock, readBlock, sentence, step, type Step, type StepName } from "./report";
 import type { ChainReader, Tag } from "./rpc";
 import { moment } from "./time";
 import { accreditorsBeside, findTrusted, type TrustList } from "./trust";
-import { reasonOf, Unsettled, Witnesses } from "./witnesses";
+import { type Foreseen, reasonOf, Unsettled, Witnesses } from "./witnesses";
 
 /**
  * How far, in seconds, the newest block's time may be from the verifier's clock. Further, and
@@ -21,6 +29,9 @@ import { reasonOf, Unsettled, Witnesses } from "./witnesses";
  * make blocks only when somebody needs one.
  */
 const MAX_BEHIND = 3_600n;
+
+/** So many accreditors are asked for before it is known that the first ones did not endorse. */
+const ACCREDITORS_AT_ONCE = 3;
 
 /** What the signed bytes name, and the anchor proof if the file carries one. */
 export interface Subject {
@@ -63,7 +74,7 @@ export class HomeChain {
   static async open(subject: Subject, given: Given): Promise<HomeChain> {
     const network = findNetwork(given.networks, subject.issuer.chainId);
     const carried = network === null ? null : carriedBy(subject, network, given.checkpoints);
-    const chain = await gather(subject, network, carried, given.readers);
+    const chain = await gather(subject, network, carried, given);
     return new HomeChain(subject, given, network, carried, chain);
   }
 
@@ -453,10 +464,11 @@ async function gather(
   subject: Subject,
   network: Network | null,
   carried: Carried | null,
-  readers: readonly ChainReader[],
+  given: Given,
 ): Promise<Chain> {
   try {
-    return await Witnesses.gather(accepted(network, subject), readers);
+    const home = accepted(network, subject);
+    return await Witnesses.gather(home, given.readers, foresee(subject, home, carried, given.trust));
   } catch (error) {
     if (!(error instanceof ChainUnavailable)) throw error;
     if (reasonOf(error) !== "no_address" || carried === null) return error;
@@ -467,6 +479,33 @@ async function gather(
     if (error instanceof Unsettled) return error;
     throw error;
   }
+}
+
+/** What the three steps ask of a chain that has nothing to object to. */
+function foresee(
+  { issuer, keyId, statusIndex, proof }: Subject,
+  network: Network,
+  carried: Carried | null,
+  trust: TrustList | null,
+): Readonly<Record<Tag, Foreseen>> {
+  const isAnchored = proof !== null && proof.home.registry === network.anchorRegistry;
+  const anchors = isAnchored ? [anchorCall(proof.sealedRoot)] : [];
+  const blocks = isAnchored && carried?.proven && carried.fault === null ? [carried.proven.block.number] : [];
+  if (issuer.registry !== network.issuerRegistry) {
+    return { finalized: { anchors, issuers: [], blocks }, latest: { anchors: [], issuers: [], blocks: [] } };
+  }
+  const state = issuerCall(issuer, keyId, statusIndex);
+  const issuers = [state];
+  if (proof !== null) {
+    const { hash } = proof.issuerProfile;
+    const isListed = trust === null || findTrusted(trust, issuer) !== undefined;
+    const accreditors = isListed ? [] : accreditorsBeside(trust, issuer).slice(0, ACCREDITORS_AT_ONCE);
+    issuers.push(
+      profileTimeCall(issuer, hash),
+      ...accreditors.map(({ reference }) => endorsementCall(reference, issuer, hash)),
+    );
+  }
+  return { finalized: { anchors, issuers, blocks }, latest: { anchors: [], issuers: [state], blocks: [] } };
 }
 
 function accepted(network: Network | null, subject: Subject): Network {

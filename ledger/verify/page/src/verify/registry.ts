@@ -20,6 +20,25 @@ import type { View } from "./witnesses";
 
 const WORD = 32;
 
+/** The call for when a root was anchored. */
+export const anchorCall = (root: Uint8Array): Uint8Array => join(fromHex(registries.ANCHORED_AT_SELECTOR), root);
+
+/** The call for an issuer, one key and one status bit. */
+export const issuerCall = (issuer: IssuerReference, keyId: Uint8Array, index: number): Uint8Array =>
+  join(fromHex(registries.CHECK_SELECTOR), issuer.issuerId, keyId, fromNumber(BigInt(index), WORD));
+
+/** The call for when a profile was recorded. */
+export const profileTimeCall = (issuer: IssuerReference, profileHash: Uint8Array): Uint8Array =>
+  join(fromHex(registries.PROFILE_RECORDED_AT_SELECTOR), issuer.issuerId, profileHash);
+
+/** The call for an endorsement. */
+export const endorsementCall = (
+  accreditor: IssuerReference,
+  subject: IssuerReference,
+  profileHash: Uint8Array,
+): Uint8Array =>
+  join(fromHex(registries.ENDORSEMENT_SELECTOR), accreditor.issuerId, subject.issuerId, profileHash);
+
 /** Both registries at one block. Every method throws ChainUnavailable. */
 export interface RegistryView {
   readonly block: Block;
@@ -46,21 +65,14 @@ export class CalledRegistries implements RegistryView {
   }
 
   async anchor(root: Uint8Array): Promise<AnchorSlot | null> {
-    const call = join(fromHex(registries.ANCHORED_AT_SELECTOR), root);
-    const words = new Words(await this.view.askAnchors(call), 2);
+    const words = new Words(await this.view.askAnchors(anchorCall(root)), 2);
     const time = words.number(64);
     const blockNumber = words.number(64);
     return time ? { time, blockNumber } : null;
   }
 
   async issuer(issuer: IssuerReference, keyId: Uint8Array, index: number): Promise<IssuerState> {
-    const words = await this.#issuers(
-      registries.CHECK_SELECTOR,
-      10,
-      issuer.issuerId,
-      keyId,
-      fromNumber(BigInt(index), WORD),
-    );
+    const words = await this.#issuers(issuerCall(issuer, keyId, index), 10);
     const registeredAt = orNull(words.number(40));
     const closedAt = orNull(words.number(40));
     const closedForGood = words.flag();
@@ -78,8 +90,7 @@ export class CalledRegistries implements RegistryView {
   }
 
   async profileTime(issuer: IssuerReference, profileHash: Uint8Array): Promise<bigint | null> {
-    const selector = registries.PROFILE_RECORDED_AT_SELECTOR;
-    return orNull((await this.#issuers(selector, 1, issuer.issuerId, profileHash)).number(40));
+    return orNull((await this.#issuers(profileTimeCall(issuer, profileHash), 1)).number(40));
   }
 
   async endorsement(
@@ -87,21 +98,15 @@ export class CalledRegistries implements RegistryView {
     subject: IssuerReference,
     profileHash: Uint8Array,
   ): Promise<Endorsement | null> {
-    const words = await this.#issuers(
-      registries.ENDORSEMENT_SELECTOR,
-      3,
-      accreditor.issuerId,
-      subject.issuerId,
-      profileHash,
-    );
+    const words = await this.#issuers(endorsementCall(accreditor, subject, profileHash), 3);
     const opened = words.number(40);
     const until = orNull(words.number(40));
     const withdrawnSince = orNull(words.number(40));
     return opened ? { opened, until, withdrawnSince } : null;
   }
 
-  async #issuers(selector: string, words: number, ...given: readonly Uint8Array[]): Promise<Words> {
-    return new Words(await this.view.askIssuers(join(fromHex(selector), ...given)), words);
+  async #issuers(call: Uint8Array, words: number): Promise<Words> {
+    return new Words(await this.view.askIssuers(call), words);
   }
 }
 

@@ -28,7 +28,29 @@ export interface Block {
   readonly time: bigint;
 }
 
-/** One source of answers about one chain. Every method throws ChainUnavailable. */
+/** What a node is asked: a method and its parameters. */
+export type Question = readonly [method: string, ...params: readonly unknown[]];
+
+const CHAIN_ID: Question = ["eth_chainId"];
+
+/** The question for a block, by tag or number. */
+export const blockQuestion = (which: Tag | bigint): Question => [
+  "eth_getBlockByNumber",
+  typeof which === "bigint" ? hex(which) : which,
+  false,
+];
+
+/** The question for the code of an account at a block. */
+export const codeQuestion = (address: string, block: bigint): Question => ["eth_getCode", address, hex(block)];
+
+/** The question for the answer of a view at a block. */
+export const callQuestion = (to: string, data: Uint8Array, block: bigint): Question => [
+  "eth_call",
+  { to, data: `0x${toHex(data)}` },
+  hex(block),
+];
+
+/** One source of answers about one chain. Every method throws ChainUnavailable, but for prefetch. */
 export interface ChainReader {
   /** The name that reports show: where the answers come from, without secrets. */
   readonly address: string;
@@ -39,6 +61,20 @@ export interface ChainReader {
   code(address: string, block: bigint): Promise<Uint8Array>;
   /** Call a view at a block. */
   call(to: string, data: Uint8Array, block: bigint): Promise<Uint8Array>;
+  /**
+   * Send what will probably be asked next, all of it at once, and the question for the chain id if
+   * it is not known; nothing to an address of another chain. Who asks then waits for less. Answers
+   * and failures are those of asking one after the other.
+   */
+  prefetch(chainId: bigint, questions: readonly Question[]): void;
+  /** Drop what was sent early and never asked for: it grows old. */
+  forget(): void;
+}
+
+/** What was sent early: how it ends, and how many questions had been answered before. */
+interface Early {
+  readonly outcome: Promise<{ readonly result: Json } | { readonly error: unknown }>;
+  readonly answeredBefore: number;
 }
 
 /** Read through one RPC address. Throws SettingError if it is not one that is used. */
@@ -51,7 +87,9 @@ class RpcReader implements ChainReader {
   readonly #url: string;
   #questions = 0;
   #failures = 0;
+  #answered = 0;
   #chainId: bigint | null = null;
+  readonly #early = new Map<string, Early>();
 
   constructor(url: string) {
     this.#url = url;
@@ -59,14 +97,14 @@ class RpcReader implements ChainReader {
   }
 
   async chainId(): Promise<bigint> {
-    this.#chainId ??= this.#quantity(await this.#ask("eth_chainId"), "chain id");
+    this.#chainId ??= this.#quantity(await this.#ask(CHAIN_ID), "chain id");
     return this.#chainId;
   }
 
   async block(which: Tag | bigint): Promise<Block> {
-    const asked = typeof which === "bigint" ? hex(which) : which;
-    const answer = await this.#ask("eth_getBlockByNumber", asked, false);
-    if (!isObject(answer)) throw new ChainUnavailable(`${this.address} does not know the block ${asked}`);
+    const question = blockQuestion(which);
+    const answer = await this.#ask(question);
+    if (!isObject(answer)) throw new ChainUnavailable(`${this.address} does not know the block ${question[1]}`);
     const block = {
       number: this.#quantity(answer.get("number"), "block number"),
       hash: this.#data(answer.get("hash"), "block hash", 32),
@@ -79,29 +117,59 @@ class RpcReader implements ChainReader {
   }
 
   async code(address: string, block: bigint): Promise<Uint8Array> {
-    return this.#data(await this.#ask("eth_getCode", address, hex(block)), "code");
+    return this.#data(await this.#ask(codeQuestion(address, block)), "code");
   }
 
   async call(to: string, data: Uint8Array, block: bigint): Promise<Uint8Array> {
-    const question = { to, data: `0x${toHex(data)}` };
-    return this.#data(await this.#ask("eth_call", question, hex(block)), "data");
+    return this.#data(await this.#ask(callQuestion(to, data, block)), "data");
   }
 
-  async #ask(method: string, ...params: readonly unknown[]): Promise<Json> {
+  prefetch(chainId: bigint, questions: readonly Question[]): void {
+    if (this.#failures >= MAX_FAILURES || (this.#chainId ?? chainId) !== chainId) return;
+    for (const question of this.#chainId === null ? [CHAIN_ID, ...questions] : questions) {
+      const name = JSON.stringify(question);
+      if (this.#early.has(name)) continue;
+      const outcome = this.#answer(question).then(
+        (result) => ({ result }),
+        (error: unknown) => ({ error }),
+      );
+      this.#early.set(name, { outcome, answeredBefore: this.#answered });
+    }
+  }
+
+  forget(): void {
+    this.#early.clear();
+  }
+
+  async #ask(question: Question): Promise<Json> {
     if (this.#failures >= MAX_FAILURES) {
       throw new ChainUnavailable(`${this.address} failed ${MAX_FAILURES} times and is not asked again`);
     }
     try {
-      const answer = await this.#answer(method, params);
+      const { result } = (await this.#prefetched(question)) ?? { result: await this.#answer(question) };
       this.#failures = 0;
-      return answer;
+      return result;
     } catch (error) {
       if (error instanceof ChainUnavailable) this.#failures++;
       throw error;
     }
   }
 
-  async #answer(method: string, params: readonly unknown[]): Promise<Json> {
+  /** The answer to a question that was sent early; null if it has to be asked. */
+  async #prefetched(question: Question): Promise<{ readonly result: Json } | null> {
+    const name = JSON.stringify(question);
+    const early = this.#early.get(name);
+    if (early === undefined) return null;
+    this.#early.delete(name);
+    const outcome = await early.outcome;
+    if ("result" in outcome) return outcome;
+    await Promise.all([...this.#early.values()].map((other) => other.outcome));
+    // Others were answered: so many at once may have been too much for it.
+    if (outcome.error instanceof ChainUnavailable && this.#answered > early.answeredBefore) return null;
+    throw outcome.error;
+  }
+
+  async #answer([method, ...params]: Question): Promise<Json> {
     const id = ++this.#questions;
     const body = await this.#exchange(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     const answer = this.#parse(body);
@@ -115,6 +183,7 @@ class RpcReader implements ChainReader {
     if (answer.get("jsonrpc") !== "2.0" || result === undefined) {
       throw new ChainUnavailable(`${this.address} does not speak JSON-RPC 2.0`);
     }
+    this.#answered++;
     return result;
   }
 

@@ -6,7 +6,7 @@ import { same, toHex } from "./bytes";
 import { ChainUnavailable } from "./errors";
 import { keccak256 } from "./keys";
 import { caip2, type Network } from "./networks";
-import type { Block, ChainReader, Tag } from "./rpc";
+import { type Block, blockQuestion, callQuestion, type ChainReader, codeQuestion, type Question, type Tag } from "./rpc";
 
 /** Why something on a chain could not be read, as machine codes end in it. */
 export type Reason =
@@ -36,6 +36,15 @@ export class Unsettled extends ChainUnavailable {
 /** The reason of a failed reading. */
 export function reasonOf(error: ChainUnavailable): Reason {
   return error instanceof Unsettled ? error.code : "unreachable";
+}
+
+/** What will probably be asked at the newest block of a kind, if nothing is wrong. */
+export interface Foreseen {
+  /** Calls of views of the two registries. */
+  readonly anchors: readonly Uint8Array[];
+  readonly issuers: readonly Uint8Array[];
+  /** Older blocks. */
+  readonly blocks: readonly bigint[];
 }
 
 /** One chain at one block, as all its witnesses see it. */
@@ -88,6 +97,7 @@ export class View {
 }
 
 const TAGS: readonly Tag[] = ["finalized", "latest"];
+const GENESIS = blockQuestion(0n);
 
 /** The readers that speak for one network, asked together. */
 export class Witnesses {
@@ -97,10 +107,20 @@ export class Witnesses {
   private constructor(
     readonly network: Network,
     readonly readers: readonly ChainReader[],
+    readonly foreseen: Readonly<Record<Tag, Foreseen>>,
   ) {}
 
   /** Pick the readers of this network and check that it is the one. Throws ChainUnavailable. */
-  static async gather(network: Network, readers: readonly ChainReader[]): Promise<Witnesses> {
+  static async gather(
+    network: Network,
+    readers: readonly ChainReader[],
+    foreseen: Readonly<Record<Tag, Foreseen>>,
+  ): Promise<Witnesses> {
+    const first = isEmpty(foreseen.finalized) ? [GENESIS] : [GENESIS, blockQuestion("finalized")];
+    for (const reader of readers) {
+      reader.forget();
+      reader.prefetch(BigInt(network.chainId), first);
+    }
     const mine: ChainReader[] = [];
     const others: string[] = [];
     for (const reader of readers) {
@@ -125,7 +145,7 @@ export class Witnesses {
         );
       }
     }
-    return new Witnesses(network, mine);
+    return new Witnesses(network, mine, foreseen);
   }
 
   /** The chain at the newest block of that kind that all have. Throws ChainUnavailable. */
@@ -175,9 +195,35 @@ export class Witnesses {
     const heads: Block[] = [];
     for (const reader of this.readers) heads.push(await reader.block(tag));
     this.#heads.set(tag, heads);
-    const numbers = heads.map((head) => head.number);
-    return this.blockAt(numbers.reduce((lowest, number) => (number < lowest ? number : lowest)));
+    const common = heads.map((head) => head.number).reduce((lowest, number) => (number < lowest ? number : lowest));
+    for (const reader of this.readers) reader.prefetch(BigInt(this.network.chainId), this.#next(tag, common));
+    return this.blockAt(common);
   }
+
+  /** What is going to be asked once the newest block of a kind is known. */
+  #next(tag: Tag, number: bigint): readonly Question[] {
+    const { anchorRegistry, issuerRegistry } = this.network;
+    const { anchors, issuers, blocks } = this.foreseen[tag];
+    const views = [
+      [anchorRegistry, anchors],
+      [issuerRegistry, issuers],
+    ] as const;
+    return [
+      blockQuestion(number),
+      ...views.flatMap(([registry, calls]) =>
+        calls.length === 0
+          ? []
+          : [codeQuestion(registry, number), ...calls.map((data) => callQuestion(registry, data, number))],
+      ),
+      ...blocks.filter((block) => block <= number).map(blockQuestion),
+      // Never before the final block is known: the newest must not be the older of the two.
+      ...(tag === "finalized" && !isEmpty(this.foreseen.latest) ? [blockQuestion("latest")] : []),
+    ];
+  }
+}
+
+function isEmpty({ anchors, issuers, blocks }: Foreseen): boolean {
+  return anchors.length + issuers.length + blocks.length === 0;
 }
 
 /** Whether two readers name the same block. */
