@@ -24,11 +24,32 @@ REFUSED, UNFINISHED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="perdure",
-    help="A ledger of credentials that outlive their issuer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perdure {extras.version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_tell_version,
+            is_eager=True,
+            help="Show the release and stop.",
+        ),
+    ] = False,
+) -> None:
+    """A ledger of credentials that outlive their issuer."""
 
 
 def _group(name: str, text: str) -> typer.Typer:
@@ -70,7 +91,9 @@ def _run() -> object:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        complain(f"{error.format_message()}\nTry: perdure --help")
+        # Without a command the help has been shown, and there is nothing to say.
+        if message := error.format_message():
+            complain(f"{message}\nTry: perdure --help")
         code = USAGE
     except typer.Abort:
         code = INTERRUPTED

@@ -1,4 +1,4 @@
-"""What the bare package leaves out, and how an operator gets it."""
+"""Which release is installed, what the bare package leaves out, and how an operator gets it."""
 
 import importlib.metadata
 import re
@@ -8,6 +8,14 @@ from ledger.errors import SettingError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _OURS: Final = frozenset({"ledger", "anchor_worker"})
+
+
+def version() -> str:
+    """The release, as the installed package states it."""
+    try:
+        return importlib.metadata.version("perdure")
+    except importlib.metadata.PackageNotFoundError:
+        return "of this source, which is not installed"
 
 
 def is_left_out(error: ModuleNotFoundError) -> bool:

@@ -51,6 +51,22 @@ def org_create(
     return 0
 
 
+@org.command("list")
+def org_list(as_json: AsJson = False) -> int:
+    """List all organisations."""
+    from ledger.services.organisations import list_organisations
+
+    with open_database(settings_from_environment()).read() as tx:
+        found = list_organisations(tx)
+    show(
+        [{"id": str(each.id), "code": each.code, "name": each.name} for each in found],
+        as_json,
+        "\n".join(f"{each.code:40}  {each.name}" for each in found)
+        or "No organisations. Make one with: perdure org create CODE --name NAME",
+    )
+    return 0
+
+
 @api_key.command("create")
 def api_key_create(
     org_code: Org,

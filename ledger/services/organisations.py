@@ -58,6 +58,11 @@ def create_organisation(
     return organisations.add(tx, id=uuid4(), code=code, name=name.strip(), now=now)
 
 
+def list_organisations(tx: Transaction) -> Sequence[Organisation]:
+    """All organisations of the ledger, by code: for its operator, who acts for any of them."""
+    return organisations.all(tx)
+
+
 def operator_of(tx: Transaction, code: str) -> Caller:
     """Act as the local operator for the organisation `code`. Raises NotFound."""
     try:

@@ -3,6 +3,7 @@
 One code base on SQLite and PostgreSQL; docs/decisions/0004-database.md says how.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -207,6 +208,8 @@ class Database:
             path = Path(str(parsed.database).removeprefix("file:"))
             if path.is_file():
                 _require_whole(path, name)
+            else:
+                _make_private(path)
         engine = _engine(parsed, foreign_keys=False)
         try:
             with _opening(name), engine.begin() as connection:
@@ -439,6 +442,16 @@ def _require_file(url: URL, name: str) -> None:
             f"there is no database {name}; to make it, run: perdure db upgrade"
         )
     _require_whole(Path(path), name)
+
+
+def _make_private(path: Path) -> None:
+    """An empty file for its owner alone: names and addresses of people come into it.
+
+    SQLite gives its log the rights of the database. What cannot be made here SQLite cannot make
+    either, and says why.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _require_whole(path: Path, name: str) -> None:

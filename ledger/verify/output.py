@@ -1,11 +1,15 @@
-"""When whoever reads the output of a command has gone away."""
+"""When the output of a command goes nowhere: its reader is gone, or the disk is full."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Final, NoReturn
+
+#: The exit code of what could not be finished, as of a verdict that could not be reached.
+_UNFINISHED: Final = 2
 
 
 @contextmanager
@@ -13,7 +17,8 @@ def ends_with_its_reader() -> Iterator[None]:
     """End by SIGPIPE, as other Unix programs, once nobody reads the output any more.
 
     Otherwise `| head -1` would make a verdict of it: Python's own code for the error is 1. The
-    signal is left ignored until then, because a node that hangs up would raise it as well.
+    signal is left ignored until then, because a node that hangs up would raise it as well. Where
+    the output finds no room, the command could not finish.
     """
     try:
         yield
@@ -27,6 +32,19 @@ def ends_with_its_reader() -> Iterator[None]:
         if isinstance(ended.__context__, BrokenPipeError):
             _end()
         raise
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+            raise
+        sys.stderr.write(f"cannot write: {error.strerror}\n")
+        _give_up_output()
+        sys.exit(_UNFINISHED)
+
+
+def _give_up_output() -> None:
+    """What is still waiting to be written would fail again at the end of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _end() -> NoReturn:

@@ -1,5 +1,6 @@
 """The command as an operator types it: in this process, against a real chain and database."""
 
+import importlib.metadata
 import json
 import re
 from contextlib import closing
@@ -298,6 +299,43 @@ def test_a_missing_setting_is_named_with_an_example(
     assert answer.code == 78
     assert f"{variable} is not set" in answer.err
     assert f"Example: {variable}=" in answer.err
+
+
+def test_the_release_is_told(perdure: Command) -> None:
+    answer = perdure("--version")
+
+    assert (answer.code, answer.out, answer.err) == (
+        0,
+        f"perdure {importlib.metadata.version('perdure')}\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("group", [[], ["org"]], ids=" ".join)
+def test_without_a_command_the_help_is_shown_and_nothing_else(
+    perdure: Command, group: list[str]
+) -> None:
+    answer = perdure(*group)
+
+    assert (answer.code, answer.err) == (64, "")
+    assert " ".join([*group, "[OPTIONS] COMMAND [ARGS]..."]) in answer.out
+
+
+def test_all_organisations_are_listed_by_code(ledger: Command) -> None:
+    made = ledger("org", "create", "hillside", "--name", "Hillside", "--json").json
+
+    listed = ledger("org", "list", "--json").json
+
+    assert [each["code"] for each in listed] == ["hillside", "riverside"]
+    assert listed[0] == made
+    assert ledger("org", "list").out.splitlines()[0].split() == ["hillside", "Hillside"]
+
+
+def test_a_ledger_without_organisations_says_how_to_make_one(perdure: Command) -> None:
+    perdure("db", "upgrade")
+
+    assert "perdure org create" in perdure("org", "list").out
+    assert perdure("org", "list", "--json").json == []
 
 
 def test_a_database_that_was_not_upgraded_says_so(perdure: Command) -> None:

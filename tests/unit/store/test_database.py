@@ -1,3 +1,4 @@
+import os
 import re
 import sqlite3
 import threading
@@ -399,6 +400,28 @@ def test_new_file_is_made_by_upgrading_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     Database.upgrade(url).close()
     Database.open(url).close()
+
+
+def test_new_file_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        database = Database.upgrade(f"sqlite:///{tmp_path}/perdure.db")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(before)
+
+    assert modes == {f"perdure.db{end}": 0o600 for end in ("", "-wal", "-shm")}
+
+
+def test_rights_that_a_file_has_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "perdure.db"
+    Database.upgrade(f"sqlite:///{file}").close()
+    file.chmod(0o660)
+
+    Database.upgrade(f"sqlite:///{file}").close()
+
+    assert file.stat().st_mode & 0o777 == 0o660
 
 
 def test_upgrading_again_changes_nothing(database_url: str) -> None:
