@@ -54,6 +54,7 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.services.policies import max_fee
+from ledger.store import leases
 from ledger.store.database import Database
 from ledger.store.policies import (
     LARGEST_BATCH,
@@ -219,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--lease",
-        type=_number(float, 0.1, 3_600),
+        type=_number(float, 0.1, leases.LONGEST.total_seconds()),
         default=rhythm.lease,
         metavar="SECONDS",
         help="how long a dead worker keeps a standby waiting (%(default)s)",

@@ -5,7 +5,8 @@ through its lease and wakes up finds its token superseded. The chain's nonce is 
 fence: such a worker can only send again bytes that were stored before.
 
 PostgreSQL's clock counts there, so that hosts need not agree on the time; on SQLite, where
-all processes share one host, it is `now`.
+all processes share one host, it is `now`. A clock that was wrong once must not lock everybody
+out: a lease that ends later than any that is given has ended.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ from ledger.store.tables import LeaseRow
 
 #: Whoever delivers events holds this one; it belongs to no chain.
 EVENTS: Final = (0, "events")
+#: No lease is given for longer.
+LONGEST: Final = timedelta(hours=1)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,8 +56,11 @@ def take(
     """Take the lease for `seconds`, or None while another owner holds it.
 
     Its owner takes it again to renew it, under the same token as long as it has not
-    expired. An owner is one process: its name must be new at every start.
+    expired. An owner is one process: its name must be new at every start. Raises ValueError
+    for more than LONGEST.
     """
+    if timedelta(seconds=seconds) > LONGEST:
+        raise ValueError(f"a lease is given for at most {LONGEST}")
     taking = _taking(tx.dialect)
     values = {
         "chain": chain_id,
@@ -118,9 +124,14 @@ def holders(tx: Transaction, chain_id: int, now: datetime) -> Sequence[Holder]:
         .order_by(col(LeaseRow.sender))
     )
     return [
-        Holder(row["sender"], row["owner"], row["expires"] - row["clock"])
+        Holder(row["sender"], row["owner"], _left(row["expires"], row["clock"]))
         for row in tx.rows(query)
     ]
+
+
+def _left(expires: datetime, clock: datetime) -> timedelta:
+    left = expires - clock
+    return left if left <= LONGEST else timedelta(0)
 
 
 def _clock(tx: Transaction, now: datetime) -> ColumnElement[datetime]:
@@ -133,9 +144,11 @@ def _taking(dialect: str) -> ReturningUpdate[tuple[int]]:
     if dialect == "postgresql":
         clock: ColumnElement[datetime] = _SERVERS
         later = clock + bindparam("held", type_=Interval())
+        beyond = clock + LONGEST
     else:
         clock = bindparam("now", type_=UTCDateTime())
         later = bindparam("later", type_=UTCDateTime())
+        beyond = bindparam("beyond", type_=UTCDateTime())
     owner, expires, token = (
         col(LeaseRow.owner),
         col(LeaseRow.expires),
@@ -147,7 +160,7 @@ def _taking(dialect: str) -> ReturningUpdate[tuple[int]]:
         .where(
             col(LeaseRow.chain_id) == bindparam("chain"),
             col(LeaseRow.sender) == bindparam("account"),
-            or_(mine, expires <= clock),
+            or_(mine, expires <= clock, expires > beyond),
         )
         .values(
             owner=bindparam("taker"),
@@ -161,5 +174,7 @@ def _taking(dialect: str) -> ReturningUpdate[tuple[int]]:
 def _times(dialect: str, now: datetime, seconds: float) -> dict[str, object]:
     held = timedelta(seconds=seconds)
     return (
-        {"held": held} if dialect == "postgresql" else {"now": now, "later": now + held}
+        {"held": held}
+        if dialect == "postgresql"
+        else {"now": now, "later": now + held, "beyond": now + LONGEST}
     )

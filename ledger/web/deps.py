@@ -5,7 +5,7 @@ A request with an API key is one transaction. It is committed before the answer 
 201 that somebody has seen is on the disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,10 +127,24 @@ async def received(
     return await request.body()
 
 
-def _once_desk(
+def _sent(
     request: Request,
-    desk: Annotated[Desk, Security(_desk)],
     body: Annotated[bytes, Security(received)],
+    presented: Annotated[HTTPAuthorizationCredentials, Security(_bearer)],
+) -> Callable[[str], OnceRequest]:
+    """What makes a request the same, but for its idempotency key."""
+    route = f"{request.method} {request.scope['route'].path}"
+
+    def named(key: str) -> OnceRequest:
+        path, api_key = request.url.path, presented.credentials
+        return OnceRequest.of(key, route, path, body, api_key=api_key)
+
+    return named
+
+
+def _once_desk(
+    desk: Annotated[Desk, Security(_desk)],
+    sent: Annotated[Callable[[str], OnceRequest], Security(_sent)],
     key: Annotated[
         str,
         Header(
@@ -146,9 +160,7 @@ def _once_desk(
         ),
     ],
 ) -> OnceDesk:
-    route = f"{request.method} {request.scope['route'].path}"
-    named = OnceRequest.of(key, route, request.url.path, body)
-    once = Once(desk.edges, desk.caller, named, desk.now)
+    once = Once(desk.edges, desk.caller, sent(key), desk.now)
     return OnceDesk(desk.caller, desk.edges, desk.now, once)
 
 

@@ -6,7 +6,7 @@ because some answers hold what is shown once (an API key, a backup) and a lost a
 very case that the header exists for. After a day it is forgotten.
 """
 
-import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,17 +40,24 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What makes two requests the same: the caller's key, the route, and every byte."""
+    """What makes two requests the same: the caller's keys, the route, and every byte."""
 
     key: str
     route: str
     hash: bytes
 
     @classmethod
-    def of(cls, key: str, route: str, path: str, body: bytes) -> Self:
-        """Name a request. The path is hashed: a route may hold an id."""
-        named = hashlib.sha256(path.encode()).digest() + hashlib.sha256(body).digest()
-        return cls(key, route, hashlib.sha256(named).digest())
+    def of(cls, key: str, route: str, path: str, body: bytes, *, api_key: str) -> Self:
+        """Name a request. The path is hashed: a route may hold an id.
+
+        Under the API key, of which the database knows nothing: a body may hold a passphrase,
+        and whoever has the database could try millions a second against a plain hash of it.
+        """
+        secret = api_key.encode()
+        named = b"".join(
+            hmac.digest(secret, part, "sha256") for part in (path.encode(), body)
+        )
+        return cls(key, route, hmac.digest(secret, named, "sha256"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +151,8 @@ class Once:
             raise HttpProblem(
                 409,
                 "idempotency_key_reused",
-                "This Idempotency-Key was used for a request with other content. Take a new"
-                " key for a new request.",
+                "This Idempotency-Key was used for a request with other content, or with another"
+                " API key. Take a new key for a new request.",
             )
         body = self.edges.master.open(stored.body, self._context())
         headers = {REPLAY_HEADER: "true"}

@@ -51,10 +51,9 @@ def test_a_person_sees_first_whether_all_is_well(sqlite_database: Database) -> N
             tx, [credential(school, 1, issued_at=NOW - timedelta(hours=3))]
         )
         alone = ledger_status(tx, NOW, has_receiver=False)
-        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=NOW)
-        worked_on = ledger_status(
-            tx, NOW - timedelta(hours=2, minutes=30), has_receiver=False
-        )
+        early = NOW - timedelta(hours=2, minutes=30)
+        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=early)
+        worked_on = ledger_status(tx, early, has_receiver=False)
 
     lines = alone.to_text(NOW).splitlines()
     assert not alone.is_well
@@ -65,7 +64,7 @@ def test_a_person_sees_first_whether_all_is_well(sqlite_database: Database) -> N
     assert "ALARM: No worker has the lease" in lines[2]
     assert "ALARM: A credential is not final after 3 hours" in lines[3]
 
-    text = worked_on.to_text(NOW - timedelta(hours=2, minutes=30))
+    text = worked_on.to_text(early)
     assert worked_on.is_well
     assert text.startswith("All is well.\n")
     assert "wait for a batch: 1, the oldest for 30 minutes" in text
@@ -95,7 +94,7 @@ def test_events_that_nobody_takes_are_an_alarm_of_the_whole_ledger(
         chains.record(tx, CHAIN)
         school = add_school(tx)
         credentials.insert(tx, [credential(school, 1, issued_at=NOW)])
-        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=9999, now=NOW)
+        leases.take(tx, CHAIN_ID, SENDER, owner="host/1/ff", seconds=60, now=later)
         unheard = ledger_status(tx, later, has_receiver=True)
         fetched = ledger_status(tx, later, has_receiver=False)
 

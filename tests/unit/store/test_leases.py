@@ -1,7 +1,7 @@
 import threading
 import time
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -68,6 +68,45 @@ def test_owner_who_let_it_expire_gets_a_new_token(database: Database) -> None:
         let_expire(tx)
 
         assert take(tx, "one") == Lease(CHAIN_ID, SENDER, "one", 2)
+
+
+def test_one_that_a_wrong_clock_gave_is_free_once_the_clock_is_right(
+    sqlite_database: Database,
+) -> None:
+    ahead = NOW + timedelta(days=365)
+    with sqlite_database.begin() as tx:
+        leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=ahead)
+        (holder,) = leases.holders(tx, CHAIN_ID, NOW)
+
+        assert holder.left == timedelta(0)
+        assert take(tx, "two") == Lease(CHAIN_ID, SENDER, "two", 2)
+
+
+@pytest.mark.postgres
+def test_one_that_a_wrong_clock_of_the_server_gave_is_free(postgres_url: str) -> None:
+    database = Database.open(postgres_url)
+    with database.begin() as tx:
+        take(tx, "one")
+        tx.change(update(LeaseRow).values(expires=datetime(9_000, 1, 1, tzinfo=UTC)))
+        (holder,) = leases.holders(tx, CHAIN_ID, NOW)
+
+        assert holder.left == timedelta(0)
+        assert take(tx, "two") == Lease(CHAIN_ID, SENDER, "two", 2)
+    database.close()
+
+
+def test_the_longest_is_kept_to_its_end_and_none_is_longer(
+    sqlite_database: Database,
+) -> None:
+    longest = leases.LONGEST.total_seconds()
+    with sqlite_database.begin() as tx:
+        take(tx, "one", seconds=longest)
+        (holder,) = leases.holders(tx, CHAIN_ID, NOW)
+
+        assert holder.left == leases.LONGEST
+        assert take(tx, "two") is None
+        with pytest.raises(ValueError, match="at most 1:00:00"):
+            take(tx, "one", seconds=longest + 1)
 
 
 def test_expired_one_is_not_held_even_if_nobody_took_it(database: Database) -> None:

@@ -119,6 +119,29 @@ def test_the_key_with_another_body_or_object_is_a_conflict(world: World) -> None
     assert len(client.get("/api/v1/credentials").json()["credentials"]) == 2
 
 
+def test_another_api_key_of_the_same_school_gets_no_answer_of_the_first(
+    world: World,
+) -> None:
+    made = {"name": "lms", "scopes": ["read", "issue", "manage"]}
+    once = {"Idempotency-Key": "one"}
+    first = world.client(world.riverside.key)
+    second = world.client(
+        first.post(
+            "/api/v1/api-keys", json=made, headers={"Idempotency-Key": "second"}
+        ).json()["key"]
+    )
+
+    secret = first.post("/api/v1/api-keys", json=made, headers=once).json()["key"]
+    answer = second.post("/api/v1/api-keys", json=made, headers=once)
+
+    assert (answer.status_code, answer.json()["code"]) == (
+        409,
+        "idempotency_key_reused",
+    )
+    assert secret not in answer.text
+    assert "another API key" in answer.json()["detail"]
+
+
 def test_two_schools_may_use_the_same_key(world: World) -> None:
     answers = [
         world.client(key).post(
