@@ -42,6 +42,8 @@ from ledger.web.strict import StrictRoute
 VERSION: Final = "1"
 #: Files that are checked at the same time, of some forty threads.
 VERIFICATIONS: Final = 8
+#: Backups that are sealed or opened at the same time: each takes 128 MiB and a second.
+BACKUPS: Final = 2
 
 _DESCRIPTION: Final = (
     "Issue Open Badges that still verify when the school that issued them is gone. Every"
@@ -67,6 +69,7 @@ def create_app(edges: LedgerEdges, metrics: ServerMetrics | None = None) -> Fast
     )
     app.state.edges = edges
     app.state.verifier_slots = BoundedSemaphore(VERIFICATIONS)
+    app.state.backup_slots = BoundedSemaphore(BACKUPS)
     app.router.route_class = StrictRoute
     app.state.metrics = metrics
     app.add_middleware(Envelope, metrics=metrics)

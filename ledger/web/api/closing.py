@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field, StrictStr
 from starlette.responses import Response
 
@@ -31,6 +31,7 @@ from ledger.web.schemas import (
     example,
     problems,
 )
+from ledger.web.slots import backup_slot
 from ledger.web.strict import API, StrictRoute
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Issuer"])
@@ -192,7 +193,7 @@ def get_closing(desk: Reading) -> ClosingOut:
     response_model=ClosingOut,
     responses=problems(*ONCE),
 )
-def post_closing(desk: ManagingOnce, body: ClosingIn) -> Response:
+def post_closing(request: Request, desk: ManagingOnce, body: ClosingIn) -> Response:
     """Close the organisation: nothing can be issued afterwards, and there is no way back.
 
     The recovery key is used in memory and not kept. The worker carries the closing to the chain;
@@ -209,14 +210,15 @@ def post_closing(desk: ManagingOnce, body: ClosingIn) -> Response:
 
     def prepare() -> Authorised:
         # Opening the backup and asking the chain take their time: not in a transaction.
-        return authorise_closing(
-            desk.edges.database,
-            desk.caller,
-            wish,
-            backup=backup,
-            passphrase=body.passphrase,
-            lookup=desk.edges.issuers,
-        )
+        with backup_slot(request):
+            return authorise_closing(
+                desk.edges.database,
+                desk.caller,
+                wish,
+                backup=backup,
+                passphrase=body.passphrase,
+                lookup=desk.edges.issuers,
+            )
 
     def finish(tx: Transaction, authorised: Authorised) -> Answer:
         status = begin_closing(

@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field, StrictStr
 from starlette.responses import Response
 
@@ -23,6 +23,7 @@ from ledger.web.schemas import (
     from_seconds,
     problems,
 )
+from ledger.web.slots import backup_slot
 from ledger.web.strict import API, StrictRoute
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Issuer"])
@@ -125,7 +126,7 @@ class IssuerOut(Out):
     response_model=RegistrationOut,
     responses=problems(*ONCE),
 )
-def register(desk: ManagingOnce, body: RegistrationIn) -> Response:
+def register(request: Request, desk: ManagingOnce, body: RegistrationIn) -> Response:
     """Make the organisation's keys and have its issuer record put on the chain.
 
     The answer carries the backup with the recovery key. Store it outside this ledger before
@@ -154,7 +155,8 @@ def register(desk: ManagingOnce, body: RegistrationIn) -> Response:
         )
         return Answer(201, shown)
 
-    return desk.once.work(work)
+    with backup_slot(request):
+        return desk.once.work(work)
 
 
 @router.get(

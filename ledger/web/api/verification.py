@@ -11,8 +11,8 @@ from ledger.core.canonical import encode
 from ledger.verify.verification import verify
 from ledger.web.deps import Edges
 from ledger.web.metrics import ServerMetrics
-from ledger.web.problems import HttpProblem
 from ledger.web.schemas import problems
+from ledger.web.slots import held
 from ledger.web.strict import API, LIMIT, StrictRoute
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Public"])
@@ -69,24 +69,17 @@ def post_verify(
     """
     slots: BoundedSemaphore = request.app.state.verifier_slots
     # A slow chain address must not hold every thread: then issuing would stand still too.
-    if not slots.acquire(blocking=False):
-        raise HttpProblem(
-            503,
-            "busy",
-            "Too many files are being checked. Try again in a moment.",
-            headers={"Retry-After": "5"},
+    with (
+        held(slots, "Too many files are being checked. Try again in a moment."),
+        edges.readers() as readers,
+    ):
+        report = verify(
+            file,
+            readers=readers,
+            networks=edges.networks,
+            trust=edges.trust,
+            now=edges.now(),
         )
-    try:
-        with edges.readers() as readers:
-            report = verify(
-                file,
-                readers=readers,
-                networks=edges.networks,
-                trust=edges.trust,
-                now=edges.now(),
-            )
-    finally:
-        slots.release()
     metrics: ServerMetrics = request.app.state.metrics
     metrics.verified(report.verdict.value)
     return Response(encode(report.to_json()), media_type="application/json")

@@ -467,6 +467,47 @@ def test_checks_beyond_the_limit_are_put_off(world: World) -> None:
     assert answer.headers["retry-after"] == "5"
 
 
+def test_backups_beyond_the_limit_are_put_off_and_their_key_stays_free(
+    world: World,
+) -> None:
+    client = world.client(world.newcomer.key)
+    slots = client.app.state.backup_slots  # type: ignore[attr-defined]
+    wish = {
+        "profile": {"name": "Newcomer School", "url": "https://newcomer.example.org"},
+        "backupPassphrase": PASSPHRASE,
+    }
+    closing = {
+        "confirm": "riverside",
+        "backup": "e30=",
+        "passphrase": PASSPHRASE,
+        "custodians": [
+            {
+                "name": "City Archive",
+                "recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+            }
+        ],
+    }
+    headers = {"Idempotency-Key": "one"}
+    held = 0
+    while slots.acquire(blocking=False):
+        held += 1
+
+    busy = [
+        client.post("/api/v1/organisation/issuer", json=wish, headers=headers),
+        world.client(world.riverside.key).post(
+            "/api/v1/organisation/issuer/closing", json=closing, headers=headers
+        ),
+    ]
+    for answer in busy:
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert answer.headers["retry-after"] == "5"
+    slots.release(held)
+
+    for _ in range(held + 1):
+        again = client.post("/api/v1/organisation/issuer", json=wish, headers=headers)
+        assert again.status_code == 201
+
+
 def test_a_server_lives_without_its_database_and_is_not_ready_then(
     world: World,
 ) -> None:
