@@ -556,6 +556,11 @@ class SignedCredential:
         return text_at(self._document, "name")
 
     @property
+    def achievement_code(self) -> str:
+        """The school's own code of it."""
+        return text_at(self._document, "credentialSubject", "achievement", "humanCode")
+
+    @property
     def achievement_version(self) -> str:
         """Which version of it."""
         return text_at(self._document, "credentialSubject", "achievement", "version")

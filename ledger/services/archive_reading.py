@@ -4,6 +4,7 @@ import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,7 @@ from ledger.core.closing_archive import (
     read_personal_index,
     status_name,
 )
+from ledger.core.credential import SignedCredential, normalise_email
 from ledger.core.durable import DurableCredential
 from ledger.core.evidence import AnchorSlot, RegistryFacts
 from ledger.core.header import BlockHeader
@@ -159,6 +161,7 @@ class OpenedArchive:
         durable = DurableCredential.from_bytes(data)
         durable.check()
         self._check_place(durable, entry)
+        _check_index(durable.credential, entry)
         facts = self._prove(durable, trusted)
         if entry.withdrawn_at is not None and not facts.issuer.revoked:
             raise ProofError("the index says withdrawn, the chain does not")
@@ -198,6 +201,30 @@ class OpenedArchive:
             _check_vouched(self.witness, self.network, taken.block)
             trusted.add(taken.block.hash)
         return facts
+
+
+def _check_index(signed: SignedCredential, entry: PersonalEntry) -> None:
+    """
+    What the index repeats of the signed bytes, it repeats as they have it.
+
+    Whoever has the credentials' files can seal another index for the custodians, and list it in
+    a manifest that fits.
+    """
+    achievement = signed.achievement_code, signed.achievement_version
+    instant = entry.issued_at.astimezone(UTC).replace(microsecond=0)
+    same = {
+        "achievement": (entry.achievement, entry.version) == achievement,
+        # In its normal form, in which it is looked for.
+        "e-mail address": entry.email == normalise_email(entry.email)
+        and signed.is_for(entry.email),
+        # A school may leave the name out of what it signs.
+        "name": signed.recipient_name in {None, entry.name},
+        "day of the award": entry.awarded_on == signed.awarded_date,
+        "time of issuing": instant == signed.valid_from,
+    }
+    for what, is_same in same.items():
+        if not is_same:
+            raise ProofError(f"the index has another {what} than the signed credential")
 
 
 @contextmanager
