@@ -142,14 +142,14 @@ def _record(
             sealed_at=datetime.fromtimestamp(proof.home.time, UTC),
         ),
     )
-    for anchor in proof.anchors:
-        batches.record_anchor(
-            tx,
-            batch.id,
-            Anchored(
-                anchor.chain_id, anchor.registry, anchor.block_number, anchor.time
-            ),
-        )
+    # The batch is everybody's whose credentials are in it, and the home chain's anchor alone was
+    # proved when the file came in.
+    home = proof.home
+    batches.adopt_anchor(
+        tx,
+        batch.id,
+        Anchored(home.chain_id, home.registry, home.block_number, home.time),
+    )
     withdrawn_at, reason = entry.withdrawn_at, entry.withdrawal_reason
     if held.revoked and withdrawn_at is None:
         withdrawn_at, reason = now, _BY_SUCCESSOR

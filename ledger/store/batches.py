@@ -144,18 +144,39 @@ def record_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> None:
     call; evidence for another one is gone with it. Raises Conflict for a batch that does not
     exist.
     """
-    key = {"batch_id": batch_id, "chain_id": anchored.chain_id}
-    values = {
-        "registry_address": anchored.registry,
-        "block_number": anchored.block_number,
-        "time": anchored.time,
-    }
-    if tx.add_if_absent(BatchAnchorRow, {**key, **values}):
+    if adopt_anchor(tx, batch_id, anchored) or anchored in anchors(tx, batch_id):
+        return
+    evidence.forget(tx, batch_id, anchored.chain_id)
+    tx.change(
+        update(BatchAnchorRow)
+        .filter_by(batch_id=batch_id, chain_id=anchored.chain_id)
+        .values(
+            registry_address=anchored.registry,
+            block_number=anchored.block_number,
+            time=anchored.time,
+        )
+    )
+
+
+def adopt_anchor(tx: Transaction, batch_id: UUID, anchored: Anchored) -> bool:
+    """Note an anchor that a file proved, and tell whether none was known on that chain.
+
+    What was read from a registry, or proved by an earlier file, stays. Raises Conflict for a
+    batch that does not exist.
+    """
+    added = tx.add_if_absent(
+        BatchAnchorRow,
+        {
+            "batch_id": batch_id,
+            "chain_id": anchored.chain_id,
+            "registry_address": anchored.registry,
+            "block_number": anchored.block_number,
+            "time": anchored.time,
+        },
+    )
+    if added:
         evidence.ask_for(tx, batch_id, anchored.chain_id)
-    else:
-        if anchored not in anchors(tx, batch_id):
-            evidence.forget(tx, batch_id, anchored.chain_id)
-        tx.change(update(BatchAnchorRow).filter_by(**key).values(**values))
+    return added
 
 
 def forget_anchor(tx: Transaction, batch_id: UUID, chain_id: int) -> None:

@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import pyrage
 import pytest
 
+from ledger.core.anchor import Anchor
 from ledger.core.archive import stream_archive
 from ledger.core.canonical import encode, parse_object
 from ledger.core.durable import DurableCredential
@@ -51,7 +52,7 @@ from ledger.services.key_custody import backup_keys
 from ledger.services.organisations import Caller, create_organisation, operator_of
 from ledger.services.status_lists import own_status_list, status_list
 from ledger.services.withdrawal import withdraw_credential
-from ledger.store import closings, issuers
+from ledger.store import batches, closings, credentials, issuers
 from ledger.store.database import Database
 from ledger.store.records import CredentialState, IssuerKeyRole
 from ledger.verify.checkpoints import Checkpoint, parse_checkpoints
@@ -518,6 +519,79 @@ def test_a_forged_personal_part_is_refused(heir: Heir) -> None:
         path = reseal(heir, change)
         with pytest.raises((MalformedError, ProofError, Refused), match=words):
             heir.take(path=path, identities=heir.identities)
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        ({"achievement": "backend-cert", "version": "1"}, "another achievement"),
+        ({"email": "thief@example.com"}, "another e-mail address"),
+        ({"email": "CANARY0@example.com"}, "another e-mail address"),
+        ({"name": "Dr Thief"}, "another name"),
+        ({"name": None}, "another name"),
+        ({"awardedOn": "1999-01-01"}, "another day of the award"),
+        ({"issuedAt": "1999-01-01T00:00:00+00:00"}, "another time of issuing"),
+    ],
+)
+def test_an_index_that_contradicts_the_signed_bytes_is_refused(
+    heir: Heir, lie: dict[str, str | None], words: str
+) -> None:
+    """Whoever has the files can seal another index: the custodians' recipients are public."""
+
+    def change(inner: dict[str, bytes]) -> None:
+        index, _ = entry_of(inner)
+        named = str(heir.town.credentials[0])
+        (entry,) = (each for each in index["credentials"] if each["id"] == named)
+        entry.update(lie)
+        inner["index.json"] = encode(index)
+
+    path = reseal(heir, change)
+    with pytest.raises(
+        ProofError, match=f"{heir.town.credentials[0]}.*the index has {words}"
+    ):
+        heir.take(path=path, identities=heir.identities)
+
+
+def test_an_anchor_that_nobody_proved_comes_to_no_batch(heir: Heir) -> None:
+    """A batch is everybody's: the honest file of another member would carry it too."""
+    forged, honest, _ = heir.town.credentials
+
+    def change(inner: dict[str, bytes]) -> None:
+        name = f"credentials/{forged}.json"
+        durable = DurableCredential.from_bytes(inner[name])
+        anchors = (*durable.proof.anchors, Anchor(10, "0x" + "66" * 20, 1, 1))
+        proof = replace(durable.proof, anchors=anchors)
+        inner[name] = replace(durable, proof=proof).encode()
+
+    heir.take(path=reseal(heir, change), identities=heir.identities)
+    heir.release(honest)
+    heir.release(forged)
+    with heir.database.read() as tx:
+        for each in (forged, honest):
+            file = deliver(
+                tx, heir.caller(), each, FileFormat.JSON, addresses=ADDRESSES
+            )
+            (only,) = DurableCredential.from_bytes(file.data).proof.anchors
+            assert only.chain_id == heir.town.network.chain_id
+
+
+def test_an_anchor_that_the_worker_read_stays_when_a_file_says_another(
+    heir: Heir,
+) -> None:
+    heir.take(identities=heir.identities)
+    first, second, _ = heir.town.credentials
+    heir.release(first)
+    with heir.database.begin() as tx:
+        record = credentials.get(tx, heir.caller().organisation.id, first)
+        assert record.batch_id is not None
+        (proved,) = batches.anchors(tx, record.batch_id)
+        # It came into another block since.
+        read = replace(proved, block_number=proved.block_number + 1)
+        batches.record_anchor(tx, record.batch_id, read)
+
+    heir.release(second)
+    with heir.database.read() as tx:
+        assert batches.anchors(tx, record.batch_id) == (read,)
 
 
 # ---------------------------------------------------------------- nobody is shown

@@ -5,11 +5,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from ledger.errors import Conflict, NotFound
-from ledger.store import batches, chain_txs, credentials
+from ledger.store import batches, chain_txs, credentials, evidence
 from ledger.store.database import Database
 from ledger.store.records import (
     Anchored,
     Batch,
+    BatchEvidence,
     ChainTx,
     ChainTxKind,
     ChainTxState,
@@ -168,6 +169,22 @@ def test_latest_reading_of_an_anchor_counts(
         assert (later,) == batches.anchors(tx, batch.id)
         batches.forget_anchor(tx, batch.id, CHAIN_ID)
         assert batches.anchors(tx, batch.id) == ()
+
+
+def test_an_anchor_that_a_file_proved_replaces_none(
+    database: Database, issued: list[CredentialRecord]
+) -> None:
+    batch, members = batch_of(issued)
+    seal(database, batch, members)
+    with database.begin() as tx:
+        assert batches.adopt_anchor(tx, batch.id, ANCHORED)
+        assert [b.id for b in evidence.unproved(tx, CHAIN_ID, 9)] == [batch.id]
+        evidence.keep(tx, BatchEvidence(batch.id, CHAIN_ID, 5, b"header", (), {}))
+
+        other = replace(ANCHORED, registry="0x" + "66" * 20, block_number=1, time=1)
+        assert not batches.adopt_anchor(tx, batch.id, other)
+        assert batches.anchors(tx, batch.id) == (ANCHORED,)
+        assert evidence.header(tx, batch.id, CHAIN_ID) == b"header"
 
 
 def test_anchor_of_no_batch_is_refused(database: Database) -> None:

@@ -81,6 +81,7 @@ NOT_OF_A_TENANT = {
     "api_keys.by_secret_hash": "how a caller's organisation becomes known",
     "batches.anchor": "the worker",
     "batches.adopt": "a batch mixes organisations; it leads to no credential",
+    "batches.adopt_anchor": "a batch mixes organisations; it leads to no credential",
     "batches.anchors": "a batch mixes organisations; it leads to no credential",
     "batches.forget_anchor": "the worker",
     "batches.get": "a batch mixes organisations; it leads to no credential",
