@@ -421,7 +421,8 @@ def _diagnosis(evidence: Evidence, questions: Questions) -> EvidenceFault:
 
 def _reachable(known: Sequence[bytes], others: Sequence[bytes]) -> bool:
     """Whether some of the others hang below known nodes, all of them taken together."""
-    return any(keccak256(other) in node for other in others for node in known)
+    names = [keccak256(other) for other in others]
+    return any(name in node for name in names for node in known)
 
 
 # ---------------------------------------------------------------- JSON

@@ -36,7 +36,11 @@ _ENCRYPTED = re.compile(
     rb"/Encrypt[\0\t\n\f\r ]+\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+R"
 )
 _END = b"endstream"
-_OBJECT_BEGINS = re.compile(rb"[ \t\r\n]*\{")
+#: So much of an attachment is looked at to see whether it is a JSON object at all.
+_HEAD = 1_024
+_OBJECT_BEGINS = re.compile(rb"[ \t\r\n]{0,%d}\{" % (_HEAD - 1))
+#: What begins as JSON objects in one PDF, together: the same credential may be attached twice.
+_MAX_TOGETHER = 2 * MAX_BYTES
 _CUT_OFF = "the attachment of the PDF is cut off"
 _TOO_LARGE = f"a credential has at most {MAX_BYTES} bytes"
 
@@ -88,6 +92,7 @@ def _objects(pdf: bytes) -> Iterator[bytes]:
     starts = sorted({stream.start for stream in streams})
     ends = dict(pairwise([*starts, len(pdf)]))
     last = pdf.rfind(_END)
+    together = 0
     for stream in streams:
         start, end = stream.start, ends[stream.start]
         if stream.is_deflated:
@@ -96,8 +101,14 @@ def _objects(pdf: bytes) -> Iterator[bytes]:
             raise MalformedError(_CUT_OFF)
         else:
             content = _plain(pdf, start, end)
-        if content is not None:
-            yield content
+        if content is None:
+            continue
+        together += len(content)
+        if together > _MAX_TOGETHER:
+            raise MalformedError(
+                f"the credentials attached to the PDF have more than {_MAX_TOGETHER} bytes"
+            )
+        yield content
 
 
 def _streams(pdf: bytes) -> Iterator[_Stream]:
@@ -146,11 +157,13 @@ def _inflate(pdf: bytes, start: int, end: int) -> bytes | None:
     # The deflated stream says itself where it ends; /Length may stand anywhere in the file.
     inflater = zlib.decompressobj()
     try:
-        content = inflater.decompress(memoryview(pdf)[start:end], MAX_BYTES + 1)
+        content = inflater.decompress(memoryview(pdf)[start:end], _HEAD)
+        if _OBJECT_BEGINS.match(content) is None:
+            return None
+        rest = MAX_BYTES + 1 - len(content)
+        content += inflater.decompress(inflater.unconsumed_tail, rest)
     except zlib.error as error:
         raise MalformedError("the attachment of the PDF is damaged") from error
-    if _OBJECT_BEGINS.match(content) is None:
-        return None
     if len(content) > MAX_BYTES:
         raise MalformedError(_TOO_LARGE)
     if not inflater.eof:

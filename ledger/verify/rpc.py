@@ -29,6 +29,8 @@ MAX_ANSWER: Final = 2_097_152
 #: wait a hundred times for a machine that is not there.
 MAX_FAILURES: Final = 3
 
+#: What a number of JSON holds exactly: reports name blocks.
+_MAX_NUMBER = 2**53 - 1
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,15})", re.ASCII)
 _DATA = re.compile(r"0x(?:[0-9a-f]{2})*", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
@@ -134,6 +136,8 @@ class RpcReader:
             hash=self._data(answer.get("hash"), "block hash", size=32),
             time=self._quantity(answer.get("timestamp"), "block time"),
         )
+        if block.number > _MAX_NUMBER:
+            raise ChainUnavailable(f"{self.address} answered a block beyond 2^53 - 1")
         if isinstance(which, int) and block.number != which:
             raise ChainUnavailable(
                 f"{self.address} was asked for block {which} and answered {block.number}"
@@ -284,5 +288,5 @@ def _reason(answer: dict[str, Json]) -> str:
     if not isinstance(error, dict):
         return ""
     code, message = error.get("code"), error.get("message")
-    text = f" ({code})" if isinstance(code, int) else ""
+    text = f" ({code})" if type(code) is int else ""
     return f"{text}: {message[:120]}" if isinstance(message, str) else text

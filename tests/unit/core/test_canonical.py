@@ -262,6 +262,23 @@ def test_other_texts_of_instants_are_refused(text: str) -> None:
         parse_time(text)
 
 
+def test_the_end_of_a_day_is_refused_whatever_python_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From 3.14 on it reads 24:00 as the next day."""
+
+    class Later(datetime):
+        @classmethod
+        def fromisoformat(cls, text: str) -> "Later":
+            return super().fromisoformat(text.replace("T24:", "T00:"))
+
+    monkeypatch.setattr("ledger.core.canonical.datetime", Later)
+
+    assert parse_time("2026-11-25T00:00:00Z")
+    with pytest.raises(MalformedError, match="no such day or time of day"):
+        parse_time("2026-11-25T24:00:00Z")
+
+
 def test_an_instant_outside_the_calendar_is_refused() -> None:
     first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
 

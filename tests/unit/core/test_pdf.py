@@ -242,6 +242,33 @@ def test_no_byte_is_inflated_for_two_attachments(
     assert sum(Counted.given) < len(hostile)
 
 
+def test_no_more_is_inflated_of_what_is_no_credential_than_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[int] = []
+
+    class Measured(Counted):
+        def decompress(self, packed: memoryview, most: int) -> bytes:
+            content = super().decompress(packed, most)
+            written.append(len(content))
+            return content
+
+    monkeypatch.setattr(Counted, "given", [])
+    monkeypatch.setattr(zlib, "decompressobj", Measured)
+
+    with pytest.raises(MalformedError, match="no credential attached"):
+        attached_credential(document(*[deflated(bytes(1 << 20))] * 64))
+    assert written == [1_024] * 64
+
+
+def test_the_same_credential_may_be_attached_twice_but_not_without_end() -> None:
+    largest = b"{}".ljust(1 << 20)
+
+    assert attached_credential(document(*[deflated(largest)] * 2)) == largest
+    with pytest.raises(MalformedError, match="more than 2097152 bytes"):
+        attached_credential(document(*[deflated(largest)] * 3))
+
+
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_nothing_but_malformed_comes_of_rubbish(rubbish: bytes, at: int) -> None:
     whole = document(deflated(CREDENTIAL))

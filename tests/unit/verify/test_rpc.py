@@ -82,6 +82,16 @@ LIES: dict[str, tuple[Callable[[dict[str, Any], Any], bytes], str]] = {
     "number": (lambda q, r: honest(q, r | {"number": 5}), "no block number"),
     "decimal": (lambda q, r: honest(q, r | {"number": "5"}), "no block number"),
     "zeros": (lambda q, r: honest(q, r | {"number": "0x05"}), "no block number"),
+    "far block": (
+        lambda q, r: honest(q, r | {"number": hex(2**53)}),
+        "a block beyond 2^53 - 1",
+    ),
+    "true as code": (
+        lambda q, r: json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "error": {"code": True, "message": "no"}}
+        ).encode(),
+        "refused eth_getBlockByNumber: no",
+    ),
     "other block": (lambda q, r: honest(q, r | {"number": "0x6"}), "answered 6"),
     "short hash": (lambda q, r: honest(q, r | {"hash": "0x12"}), "of wrong size"),
     "odd hash": (lambda q, r: honest(q, r | {"hash": "0x1"}), "no block hash"),

@@ -511,6 +511,9 @@ LIARS: dict[str, Liar] = {
     "a block with a short hash": twisted(BLOCK, with_members(hash="0x00")),
     "a block of a far time": twisted(BLOCK, with_members(timestamp="0x" + "f" * 16)),
     "a block of a far number": twisted(BLOCK, with_members(number="0x" + "f" * 16)),
+    "blocks that JSON cannot count": twisted(
+        BLOCK, lambda block: {**block, "number": hex(int(block["number"], 16) + 2**53)}
+    ),
     "a block of another number": twisted(BLOCK, with_members(number="0x7")),
     "a list for a block": twisted(BLOCK, lambda _: []),
     "an error with a number": lambda question, _: failing(
@@ -520,6 +523,9 @@ LIARS: dict[str, Liar] = {
     "an error that is null": lambda question, _: message(question, error=None),
     "an error without a message": lambda question, _: message(
         question, error={"code": 1.5}
+    ),
+    "an error with true for a code": lambda question, _: message(
+        question, error={"code": True, "message": "no"}
     ),
     "another id": lambda question, answer: message(question, id=77, result=answer),
     "the id as a text": lambda question, answer: message(

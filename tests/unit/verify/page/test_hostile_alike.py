@@ -105,6 +105,12 @@ FILES: dict[str, bytes] = {
     + b'<g xmlns:a="a"/>' * 10_000
     + CREDENTIAL
     + b"</svg>",
+    "an SVG of a namespace again and again among many": SVG[:-1]
+    + b"".join(b' xmlns:a%d="a"' % at for at in range(140_000))
+    + b">"
+    + b'<g xmlns:a="a"/>' * 300_000
+    + b"</svg>",
+    "an SVG that begins as UTF-16": b"<\0 xmlns='" + b"a" * 201 + b"'>",
     "an SVG of names in a long namespace": SVG[:-1]
     + b' xmlns:p="'
     + b"u" * 50_000
@@ -127,6 +133,23 @@ FILES: dict[str, bytes] = {
     "a PDF with a bomb": ATTACHED + zlib.compress(b"{" + bytes(64 * MIB)),
     "a PDF with a bomb of nothing": ATTACHED + zlib.compress(bytes(64 * MIB)),
     "a PDF with a large credential": ATTACHED + zlib.compress(b"{".ljust(MIB)),
+    "a PDF of attachments of nothing": b"%PDF-"
+    + (ATTACHED.removeprefix(b"%PDF-") + zlib.compress(bytes(MIB))) * 64,
+    "a PDF of one credential again and again": b"%PDF-"
+    + (ATTACHED.removeprefix(b"%PDF-") + zlib.compress(b"{}".ljust(MIB))) * 64,
+    "a PDF of two large credentials that are the same": b"%PDF-"
+    + (ATTACHED.removeprefix(b"%PDF-") + zlib.compress(b"{}".ljust(MIB))) * 2,
+    "a PDF of blanks before a credential": ATTACHED
+    + zlib.compress(b" " * 1_023 + b'{"a":1}'),
+    "a PDF of too many blanks before a credential": ATTACHED
+    + zlib.compress(b" " * 1_024 + b'{"a":1}'),
+    "a PDF of too many blanks before a plain credential": b"%PDF-"
+    + PLAIN
+    + b" " * 1_024
+    + b'{"a":1}\nendstream',
+    "a PDF of an attachment that is damaged further on": ATTACHED
+    + zlib.compress(bytes(2_000))[:-8]
+    + b"damaged!",
     "a PDF without a checksum": ATTACHED + zlib.compress(b'{"a":1}')[:-4],
     "a PDF of attachments without end": b"%PDF-"
     + (PLAIN + b"{") * 64

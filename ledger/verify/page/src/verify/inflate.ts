@@ -82,8 +82,13 @@ interface Code {
   readonly counts: Uint16Array;
   readonly symbols: Uint16Array;
   /** What the next bits begin with, for codes that are short: symbol * 16 + length, or 0. */
-  readonly short: Uint16Array;
+  short: Uint16Array | null;
+  /** How many symbols were read without that: it is made for a code that is used, not for every block. */
+  read: number;
 }
+
+/** So many symbols are read bit by bit before the table of the short ones is worth its while. */
+const BEFORE_TABLE = 64;
 
 /** The packed data ends here: not an error, it may be cut off. */
 class CutOff extends Error {}
@@ -245,6 +250,10 @@ class Inflater {
   }
 
   #symbol(code: Code): number {
+    if (code.short === null) {
+      if (code.read++ < BEFORE_TABLE) return this.#longSymbol(code);
+      code.short = shortCodes(code);
+    }
     this.#pull(SHORT_BITS);
     const entry = code.short[this.#held & ((1 << SHORT_BITS) - 1)]!;
     const length = entry & 15;
@@ -276,30 +285,34 @@ class Inflater {
 /** The code of these lengths. Throws InflateError if it says too much, or not enough. */
 function makeCode(lengths: Uint8Array, mayBeOne: boolean): Code {
   const counts = new Uint16Array(MAX_BITS + 1);
-  for (const length of lengths) counts[length]!++;
+  for (let symbol = 0; symbol < lengths.length; symbol++) counts[lengths[symbol]!]!++;
   counts[0] = 0;
-  const total = counts.reduce((sum, count) => sum + count, 0);
+  const places = new Uint16Array(MAX_BITS + 2);
   let left = 1;
   for (let length = 1; length <= MAX_BITS; length++) {
+    places[length + 1] = places[length]! + counts[length]!;
     left = left * 2 - counts[length]!;
     if (left < 0) throw new InflateError("a code that is over-subscribed");
   }
+  const total = places[MAX_BITS + 1]!;
   const isOne = total === 1 && counts[1] === 1;
   if (left > 0 && total > 0 && !(mayBeOne && isOne)) throw new InflateError("a code that is incomplete");
   const symbols = new Uint16Array(total);
+  for (let symbol = 0; symbol < lengths.length; symbol++) {
+    if (lengths[symbol] !== 0) symbols[places[lengths[symbol]!]!++] = symbol;
+  }
+  return { counts, symbols, short: null, read: 0 };
+}
+
+function shortCodes({ counts, symbols }: Code): Uint16Array {
   const short = new Uint16Array(1 << SHORT_BITS);
   let place = 0;
   let next = 0;
-  for (let length = 1; length <= MAX_BITS; length++) {
-    lengths.forEach((own, symbol) => {
-      if (own !== length) return;
-      symbols[place++] = symbol;
-      if (length <= SHORT_BITS) enter(short, next, length, symbol);
-      next++;
-    });
+  for (let length = 1; length <= SHORT_BITS; length++) {
+    for (let count = counts[length]!; count > 0; count--) enter(short, next++, length, symbols[place++]!);
     next <<= 1;
   }
-  return { counts, symbols, short };
+  return short;
 }
 
 /** Enter a code wherever the bits, the first of them lowest, begin with it. */

@@ -24,7 +24,11 @@ const FILTER = /\/Filter[\0\t\n\f\r ]*(\[[^\]]{0,200}\]|\/\w{1,40})/;
 const FURTHER = /\/(?:DecodeParms|F)[\0\t\n\f\r ]*[\[<(\d]/;
 const ENCRYPTED = /\/Encrypt[\0\t\n\f\r ]+\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+R/;
 const END = "endstream";
-const OBJECT_BEGINS = /^[ \t\r\n]*\{/;
+/** So much of an attachment is looked at to see whether it is a JSON object at all. */
+const HEAD = 1_024;
+const OBJECT_BEGINS = /^[ \t\r\n]{0,1023}\{/;
+/** What begins as JSON objects in one PDF, together: the same credential may be attached twice. */
+const MAX_TOGETHER = 2 * MAX_BYTES;
 const CUT_OFF = "the attachment of the PDF is cut off";
 const TOO_LARGE = `a credential has at most ${MAX_BYTES} bytes`;
 
@@ -71,12 +75,18 @@ function one(attached: Iterable<string>): string {
 function* attachedObjects(pdf: Uint8Array, text: string): Generator<string> {
   const streams = streamsIn(text);
   const last = text.lastIndexOf(END);
+  let together = 0;
   for (const stream of streams) {
     const { start } = stream;
     const end = streams.find((other) => other.start > start)?.start ?? text.length;
     if (!stream.isDeflated && start > last) throw new MalformedError(CUT_OFF);
     const content = stream.isDeflated ? unpack(pdf.subarray(start, end)) : plain(text, start, end);
-    if (content !== null) yield content;
+    if (content === null) continue;
+    together += content.length;
+    if (together > MAX_TOGETHER) {
+      throw new MalformedError(`the credentials attached to the PDF have more than ${MAX_TOGETHER} bytes`);
+    }
+    yield content;
   }
 }
 
@@ -116,7 +126,7 @@ function isDeflated(dictionary: string): boolean {
 
 /** The bytes of an attachment if it is a JSON object; it lies before `end`. */
 function plain(text: string, start: number, end: number): string | null {
-  if (!OBJECT_BEGINS.test(text.slice(start))) return null;
+  if (!OBJECT_BEGINS.test(text.slice(start, start + HEAD))) return null;
   const most = start + MAX_BYTES + "\r\n".length + END.length;
   const within = text.slice(start, Math.min(end, most));
   const found = within.indexOf(END);
@@ -131,17 +141,16 @@ function plain(text: string, start: number, end: number): string | null {
 /** The same of an attachment that is deflated. */
 function unpack(packed: Uint8Array): string | null {
   // The deflated stream says itself where it ends; /Length may stand anywhere in the file.
-  const { content, isWhole } = inflated(packed);
-  const text = toBinaryText(content);
-  if (!OBJECT_BEGINS.test(text)) return null;
+  if (!OBJECT_BEGINS.test(toBinaryText(inflated(packed, HEAD).content))) return null;
+  const { content, isWhole } = inflated(packed, MAX_BYTES + 1);
   if (content.length > MAX_BYTES) throw new MalformedError(TOO_LARGE);
   if (!isWhole) throw new MalformedError(CUT_OFF);
-  return text;
+  return toBinaryText(content);
 }
 
-function inflated(packed: Uint8Array): Inflated {
+function inflated(packed: Uint8Array, most: number): Inflated {
   try {
-    return inflate(packed, MAX_BYTES + 1);
+    return inflate(packed, most);
   } catch (error) {
     if (error instanceof InflateError) throw new MalformedError("the attachment of the PDF is damaged");
     throw error;

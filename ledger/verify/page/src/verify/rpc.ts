@@ -11,6 +11,13 @@ const TIMEOUT = 8; // seconds, for one whole question
 const MAX_ANSWER = 2_097_152;
 /** After so many failures in a row an address is not asked again. */
 const MAX_FAILURES = 3;
+/** So many questions that were not yet asked for are under way at once. */
+const EARLY_AT_ONCE = 4;
+/** Milliseconds of peace for an address that did not stand it: many count what comes within a second. */
+const PEACE = 1_000;
+
+/** What a number of JSON holds exactly: reports name blocks. */
+const MAX_NUMBER = BigInt(Number.MAX_SAFE_INTEGER);
 
 const QUANTITY = /^0x(?:0|[1-9a-f][0-9a-f]{0,15})$/;
 const DATA = /^0x[0-9a-fA-F]*$/;
@@ -62,20 +69,17 @@ export interface ChainReader {
   /** Call a view at a block. */
   call(to: string, data: Uint8Array, block: bigint): Promise<Uint8Array>;
   /**
-   * Send what will probably be asked next, all of it at once, and the question for the chain id if
-   * it is not known; nothing to an address of another chain. Who asks then waits for less. Answers
-   * and failures are those of asking one after the other.
+   * Send what will probably be asked next, a few at once, and the question for the chain id if it is
+   * not known; nothing to an address of another chain. Who asks then waits for less. What fails is
+   * asked again in its turn, and from then on one after the other: only that failure counts.
    */
   prefetch(chainId: bigint, questions: readonly Question[]): void;
   /** Drop what was sent early and never asked for: it grows old. */
   forget(): void;
 }
 
-/** What was sent early: how it ends, and how many questions had been answered before. */
-interface Early {
-  readonly outcome: Promise<{ readonly result: Json } | { readonly error: unknown }>;
-  readonly answeredBefore: number;
-}
+/** How a question that was sent early ends, and how many milliseconds that took. */
+type Outcome = { readonly result: Json } | { readonly error: unknown; readonly waited: number };
 
 /** Read through one RPC address. Throws SettingError if it is not one that is used. */
 export function rpcReader(url: string): ChainReader {
@@ -87,9 +91,14 @@ class RpcReader implements ChainReader {
   readonly #url: string;
   #questions = 0;
   #failures = 0;
-  #answered = 0;
   #chainId: bigint | null = null;
-  readonly #early = new Map<string, Early>();
+  /** Whether it has ever answered. */
+  #isAlive = false;
+  #isOneByOne = false;
+  /** Early questions: those that wait to be sent, those that were, and how many of these have not ended. */
+  readonly #waiting = new Map<string, Question>();
+  readonly #early = new Map<string, Promise<Outcome>>();
+  #underWay = 0;
 
   constructor(url: string) {
     this.#url = url;
@@ -110,6 +119,7 @@ class RpcReader implements ChainReader {
       hash: this.#data(answer.get("hash"), "block hash", 32),
       time: this.#quantity(answer.get("timestamp"), "block time"),
     };
+    if (block.number > MAX_NUMBER) throw new ChainUnavailable(`${this.address} answered a block beyond 2^53 - 1`);
     if (typeof which === "bigint" && block.number !== which) {
       throw new ChainUnavailable(`${this.address} was asked for block ${which} and answered ${block.number}`);
     }
@@ -125,20 +135,38 @@ class RpcReader implements ChainReader {
   }
 
   prefetch(chainId: bigint, questions: readonly Question[]): void {
-    if (this.#failures >= MAX_FAILURES || (this.#chainId ?? chainId) !== chainId) return;
+    if (this.#isOneByOne || this.#failures >= MAX_FAILURES || (this.#chainId ?? chainId) !== chainId) return;
     for (const question of this.#chainId === null ? [CHAIN_ID, ...questions] : questions) {
       const name = JSON.stringify(question);
-      if (this.#early.has(name)) continue;
-      const outcome = this.#answer(question).then(
-        (result) => ({ result }),
-        (error: unknown) => ({ error }),
-      );
-      this.#early.set(name, { outcome, answeredBefore: this.#answered });
+      if (!this.#early.has(name)) this.#waiting.set(name, question);
     }
+    this.#sendEarly();
   }
 
   forget(): void {
+    this.#waiting.clear();
     this.#early.clear();
+  }
+
+  #sendEarly(): void {
+    for (const [name, question] of this.#waiting) {
+      if (this.#underWay >= EARLY_AT_ONCE) return;
+      this.#waiting.delete(name);
+      this.#early.set(name, this.#outcome(question));
+    }
+  }
+
+  async #outcome(question: Question): Promise<Outcome> {
+    const sent = performance.now();
+    this.#underWay++;
+    try {
+      return { result: await this.#answer(question) };
+    } catch (error) {
+      return { error, waited: performance.now() - sent };
+    } finally {
+      this.#underWay--;
+      this.#sendEarly();
+    }
   }
 
   async #ask(question: Question): Promise<Json> {
@@ -158,15 +186,19 @@ class RpcReader implements ChainReader {
   /** The answer to a question that was sent early; null if it has to be asked. */
   async #prefetched(question: Question): Promise<{ readonly result: Json } | null> {
     const name = JSON.stringify(question);
+    this.#waiting.delete(name);
     const early = this.#early.get(name);
     if (early === undefined) return null;
     this.#early.delete(name);
-    const outcome = await early.outcome;
+    const outcome = await early;
     if ("result" in outcome) return outcome;
-    await Promise.all([...this.#early.values()].map((other) => other.outcome));
-    // Others were answered: so many at once may have been too much for it.
-    if (outcome.error instanceof ChainUnavailable && this.#answered > early.answeredBefore) return null;
-    throw outcome.error;
+    this.#waiting.clear();
+    await Promise.all(this.#early.values());
+    if (!this.#isAlive || !(outcome.error instanceof ChainUnavailable)) throw outcome.error;
+    // So many at once may have been too much for it. It may still be at work on what was given up.
+    this.#isOneByOne = true;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(PEACE, outcome.waited)));
+    return null;
   }
 
   async #answer([method, ...params]: Question): Promise<Json> {
@@ -183,7 +215,7 @@ class RpcReader implements ChainReader {
     if (answer.get("jsonrpc") !== "2.0" || result === undefined) {
       throw new ChainUnavailable(`${this.address} does not speak JSON-RPC 2.0`);
     }
-    this.#answered++;
+    this.#isAlive = true;
     return result;
   }
 

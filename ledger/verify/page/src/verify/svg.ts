@@ -11,11 +11,14 @@ const MAX_NAMESPACE_BYTES = 200;
 // Other readers write the namespace out for every name, so that none may be long. What is no
 // declaration always matches without its group: no byte is looked at from each of many places.
 const LONG_NAMESPACE = /xmlns[^="'<>]*(=[ \t\r\n]*(?:"[^"<]{201}|'[^'<]{201}))?/g;
+const NOT_WELL_FORMED = "the SVG is not well-formed, or not safe to read";
 const ROOT = "{http://www.w3.org/2000/svg}svg";
 const CREDENTIAL = "{https://purl.imsglobal.org/ob/v3p0}credential";
 
 /** The text of the one credential in an SVG. Throws MalformedError. */
 export function svgCredential(image: Uint8Array): string {
+  // UTF-16, whatever it says.
+  if (image[0] === 0x3c && image[1] === 0) throw new MalformedError(NOT_WELL_FORMED);
   for (const [, found] of toBinaryText(image).matchAll(LONG_NAMESPACE)) {
     if (found !== undefined) {
       throw new MalformedError(`a namespace of the SVG has more than ${MAX_NAMESPACE_BYTES} bytes`);
@@ -26,7 +29,7 @@ export function svgCredential(image: Uint8Array): string {
     readXml(image, survey);
   } catch (error) {
     if (error instanceof XmlError) {
-      throw new MalformedError("the SVG is not well-formed, or not safe to read");
+      throw new MalformedError(NOT_WELL_FORMED);
     }
     throw error;
   }

@@ -59,7 +59,8 @@ class XmlReader {
   #at = 0;
   readonly #open: Element[] = [];
   // Those of the place that is read. A map for each element would be copied from the one around it.
-  readonly #namespaces = new Map([["xml", XML_NAMESPACE]]);
+  // What is undeclared stays in it as undefined: maps keep what was deleted among what is looked through.
+  readonly #namespaces = new Map<string, string | undefined>([["xml", XML_NAMESPACE]]);
   #hasExternalSubset = false;
   #isStandalone = false;
 
@@ -256,10 +257,7 @@ class XmlReader {
 
   #end(outer: Namespaces): void {
     this.handler.end();
-    for (const [prefix, uri] of outer) {
-      if (uri === undefined) this.#namespaces.delete(prefix);
-      else this.#namespaces.set(prefix, uri);
-    }
+    for (const [prefix, uri] of outer) this.#namespaces.set(prefix, uri);
   }
 
   /** The attributes of a start tag, up to its > or />. */
@@ -392,7 +390,7 @@ function pseudoAttributes(text: string): readonly (readonly [string, string])[] 
   }
 }
 
-function expand(raw: string, namespaces: ReadonlyMap<string, string>): string {
+function expand(raw: string, namespaces: Namespaces): string {
   const [prefix, local] = raw.includes(":") ? (raw.split(":") as [string, string]) : ["", raw];
   const uri = namespaces.get(prefix);
   if (uri === undefined && prefix !== "") fail("a prefix that is not declared");
