@@ -274,7 +274,7 @@ def test_the_end_of_a_day_is_refused_whatever_python_makes_of_it(
 
     monkeypatch.setattr("ledger.core.canonical.datetime", Later)
 
-    assert parse_time("2026-11-25T00:00:00Z")
+    assert parse_time("2026-11-25T00:00:00Z").hour == 0
     with pytest.raises(MalformedError, match="no such day or time of day"):
         parse_time("2026-11-25T24:00:00Z")
 
