@@ -156,6 +156,14 @@ def keys_backup(
 @keys.command("restore")
 def keys_restore(
     file: Annotated[Path, typer.Argument(help="A backup file.")],
+    org_codes: Annotated[
+        list[str] | None,
+        typer.Option("--org", help="Only these organisations; default: all in it."),
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(help="The organisation's code here; default: the one it had."),
+    ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -167,7 +175,13 @@ def keys_restore(
     passphrase = ask_passphrase(passphrase_file, confirm=False)
     with naming(file), open_database(settings).begin() as tx:
         restored = restore_keys(
-            tx, data, master=open_master(settings), passphrase=passphrase, now=now()
+            tx,
+            data,
+            master=open_master(settings),
+            passphrase=passphrase,
+            now=now(),
+            only=org_codes or None,
+            code=code,
         )
     show(
         [

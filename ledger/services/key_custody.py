@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 from ledger.chain import accounts
 from ledger.core.canonical import parse_object
 from ledger.core.issuer import IssuerProfile, IssuerReference, issuer_id
 from ledger.core.keys import SigningKey
-from ledger.errors import Conflict, KeystoreError, NotFound
+from ledger.errors import Conflict, KeystoreError, NotFound, Refused
 from ledger.keystore.backup import BackupEntry, decode_backup, encode_backup
 from ledger.keystore.master import MasterKey
 from ledger.services.identity import key_context, open_key
+from ledger.services.organisations import create_organisation
 from ledger.services.registration import enqueue_registration
 from ledger.store import credentials, issuers, organisations
 from ledger.store.database import Transaction
@@ -66,19 +66,48 @@ def backup_keys(
     ]
 
 
-def restore_keys(
-    tx: Transaction, data: bytes, *, master: MasterKey, passphrase: str, now: datetime
+def restore_keys(  # noqa: PLR0913 - the file and what opens it, whose, and under which code
+    tx: Transaction,
+    data: bytes,
+    *,
+    master: MasterKey,
+    passphrase: str,
+    now: datetime,
+    only: Sequence[str] | None = None,
+    code: str | None = None,
 ) -> Sequence[RestoredIssuer]:
     """Bring identities back from a backup file, under the master key of this ledger.
 
-    Acts that put record and keys on the chain are enqueued again: where they happened
+    `only` chooses organisations by their codes in the file; `code` is another one for the single
+    one. Acts that put record and keys on the chain are enqueued again: where they happened
     already they change nothing, and the worker then reads back since when each key is open.
-    Raises MalformedError, KeystoreError, Conflict if an organisation of that code has another
-    identity.
+    Raises MalformedError, KeystoreError, NotFound for a chosen code that the file does not have,
+    Refused for another code for several, Conflict if that code is here an organisation's of
+    another name or identity, or the identity is here under another code than `code`.
     """
-    return [
-        _restore(tx, entry, master, now) for entry in decode_backup(data, passphrase)
-    ]
+    entries = _chosen(decode_backup(data, passphrase), only)
+    if code is not None and len(entries) != 1:
+        held = ", ".join(entry.organisation_code for entry in entries)
+        raise Refused(
+            f"another code (--code) is for one organisation, and the backup holds {held}:"
+            " choose one with --org"
+        )
+    return [_restore(tx, entry, code, master, now) for entry in entries]
+
+
+def _chosen(
+    entries: Sequence[BackupEntry], only: Sequence[str] | None
+) -> Sequence[BackupEntry]:
+    if only is None:
+        return entries
+    held = {entry.organisation_code for entry in entries}
+    absent = [code for code in only if code not in held]
+    if absent:
+        raise NotFound(
+            f"the backup does not hold {', '.join(absent)}; it holds"
+            f" {', '.join(sorted(held)) or 'nobody'}"
+        )
+    return [entry for entry in entries if entry.organisation_code in only]
 
 
 def _entry(
@@ -103,10 +132,14 @@ def _entry(
     )
 
 
-def _restore(
-    tx: Transaction, entry: BackupEntry, master: MasterKey, now: datetime
+def _restore(  # noqa: PLR0917 - whose, under which code, under which key, when
+    tx: Transaction,
+    entry: BackupEntry,
+    code: str | None,
+    master: MasterKey,
+    now: datetime,
 ) -> RestoredIssuer:
-    organisation = _organisation(tx, entry, now)
+    organisation = _organisation(tx, entry, code, now)
     controllers = entry.secrets.get(IssuerKeyRole.CONTROLLER.value, ())
     if not controllers:
         raise KeystoreError(
@@ -114,18 +147,12 @@ def _restore(
         )
     record = _record(organisation, entry, accounts.address_of(controllers[0]))
     try:
-        present = issuers.of(tx, organisation.id)
+        record = issuers.of(tx, organisation.id)
     except NotFound:
         issuers.add(tx, record)
         credentials.skip_status_blocks(
             tx, organisation.id, entry.next_status_block + SKIPPED_BLOCKS
         )
-    else:
-        if present.issuer_id != record.issuer_id:
-            raise Conflict(
-                f"the organisation {entry.organisation_code} has another issuer record here"
-            )
-        record = present
     held = {key.key_id for key in issuers.keys(tx, organisation.id)}
     added = [
         key for key in _keys(organisation, entry, master) if key.key_id not in held
@@ -140,17 +167,50 @@ def _restore(
     )
 
 
-def _organisation(tx: Transaction, entry: BackupEntry, now: datetime) -> Organisation:
+def _organisation(
+    tx: Transaction, entry: BackupEntry, code: str | None, now: datetime
+) -> Organisation:
+    """The one that has this identity, or that shall have it: made if its code is nobody's."""
     try:
-        return organisations.by_code(tx, entry.organisation_code)
+        present = issuers.by_issuer_id(tx, entry.issuer_id)
     except NotFound:
-        return organisations.add(
-            tx,
-            id=uuid4(),
-            code=entry.organisation_code,
-            name=entry.organisation_name,
-            now=now,
+        given = entry.organisation_code if code is None else code
+        return _prepared(tx, entry, given, now)
+    organisation = organisations.by_id(tx, present.organisation_id)
+    if code not in {None, organisation.code}:
+        raise Conflict(
+            f"{organisation.name} is here already, under the code {organisation.code}, which"
+            " stays: leave --code out"
         )
+    return organisation
+
+
+def _prepared(
+    tx: Transaction, entry: BackupEntry, code: str, now: datetime
+) -> Organisation:
+    name = entry.organisation_name
+    try:
+        organisation = organisations.by_code(tx, code)
+    except NotFound:
+        return create_organisation(tx, code=code, name=name, now=now)
+    other = "another issuer record"
+    # The same name without a record: somebody made the organisation anew, to restore it.
+    if not _has_record(tx, organisation):
+        if organisation.name == name:
+            return organisation
+        other = f"another name, {organisation.name}"
+    raise Conflict(
+        f"the organisation {code} here has {other}, and the backup is of {name}: restore it"
+        f" under another code with --org {entry.organisation_code} --code CODE"
+    )
+
+
+def _has_record(tx: Transaction, organisation: Organisation) -> bool:
+    try:
+        issuers.of(tx, organisation.id)
+    except NotFound:
+        return False
+    return True
 
 
 def _record(

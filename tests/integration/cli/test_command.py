@@ -172,10 +172,13 @@ def test_a_lost_server_comes_back_and_goes_on(
 
     assert school("keys", "init").code == 0
     assert school("db", "upgrade").code == 0
-    restored = school(
+    restore = (
         "keys", "restore", str(tmp_path / "all.backup"),
         "--passphrase-file", str(tmp_path / "passphrase"), "--json",
     )  # fmt: skip
+    assert "does not hold lakeside" in school(*restore, "--org", "lakeside").err
+    assert "organisation code 'R'" in school(*restore, "--code", "R").err
+    restored = school(*restore)
     assert [(r["issuer"], r["keysAdded"]) for r in restored.json] == [(before, 3)]
 
     chain.fund(account(tmp_path))

@@ -5,14 +5,20 @@ import secrets
 import pytest
 
 from ledger.core.credential import SignedCredential
-from ledger.errors import Conflict, KeystoreError, NotFound
+from ledger.errors import (
+    Conflict,
+    KeystoreError,
+    MalformedError,
+    NotFound,
+    Refused,
+)
 from ledger.keystore.backup import decode_backup
 from ledger.keystore.master import MasterKey
 from ledger.services.credentials import list_credentials
 from ledger.services.identity import issuer_record, revoking_secret, signing_issuer
 from ledger.services.key_custody import SKIPPED_BLOCKS, backup_keys, restore_keys
-from ledger.services.organisations import operator_of
-from ledger.store import chain_txs, credentials
+from ledger.services.organisations import create_organisation, operator_of
+from ledger.store import chain_txs, credentials, organisations
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from ledger.store.tables import STATUS_BLOCK  # the test looks at what was allotted
@@ -38,10 +44,25 @@ def backup(school: School, codes: list[str] | None = None) -> bytes:
     return data
 
 
-def restore(database: Database, master: MasterKey, data: bytes) -> School:
+def restore(
+    database: Database,
+    master: MasterKey,
+    data: bytes,
+    *,
+    only: list[str] | None = None,
+    code: str | None = None,
+) -> School:
     with database.begin() as tx:
-        restore_keys(tx, data, master=master, passphrase=PASSPHRASE, now=NOW)
-        return School(database, operator_of(tx, "riverside"), master)
+        restored = restore_keys(
+            tx,
+            data,
+            master=master,
+            passphrase=PASSPHRASE,
+            now=NOW,
+            only=only,
+            code=code,
+        )
+        return School(database, operator_of(tx, restored[0].organisation_code), master)
 
 
 @pytest.fixture
@@ -127,6 +148,85 @@ def test_another_identity_under_the_same_code_is_a_conflict(
 
     with pytest.raises(Conflict, match="another issuer record"):
         restore(empty, other.master, backup(school))
+
+
+def make_organisation(database: Database, code: str, name: str) -> None:
+    with database.begin() as tx:
+        create_organisation(tx, code=code, name=name, now=NOW)
+
+
+def test_an_organisation_of_another_name_is_given_no_identity(
+    school: School, empty: Database
+) -> None:
+    """Whoever has its API key would sign as the school in the backup."""
+    make_organisation(empty, "riverside", "Riverside Driving Lessons Ltd")
+    with pytest.raises(
+        Conflict,
+        match=r"another name, Riverside Driving Lessons Ltd, .* is of Riverside School: .*"
+        "--org riverside --code CODE",
+    ):
+        restore(empty, school.master, backup(school))
+
+    with empty.read() as tx, pytest.raises(Refused, match="no issuer record"):
+        issuer_record(tx, operator_of(tx, "riverside"))
+
+
+def test_an_organisation_made_anew_by_its_name_has_its_identity_back(
+    school: School, empty: Database
+) -> None:
+    make_organisation(empty, "riverside", "Riverside School")
+    back = restore(empty, school.master, backup(school))
+
+    with empty.read() as tx, school.database.read() as before:
+        old = issuer_record(before, school.caller)
+        assert issuer_record(tx, back.caller).issuer_id == old.issuer_id
+
+
+def test_an_identity_is_restored_under_another_code_which_then_stays(
+    school: School, empty: Database
+) -> None:
+    make_organisation(empty, "riverside", "Riverside Driving Lessons Ltd")
+    data = backup(school)
+    back = restore(empty, school.master, data, code="riverside-2")
+    organisation = back.caller.organisation
+    assert (organisation.code, organisation.name) == ("riverside-2", "Riverside School")
+
+    for code in (None, "riverside-2"):
+        again = restore(empty, school.master, data, code=code)
+        assert again.caller.organisation == organisation
+    for other in ("riverside", "riverside-3"):
+        with pytest.raises(Conflict, match="here already, under the code riverside-2"):
+            restore(empty, school.master, data, code=other)
+
+
+@pytest.mark.parametrize("code", ["", "River side"])
+def test_a_code_that_no_organisation_may_have_is_refused(
+    school: School, empty: Database, code: str
+) -> None:
+    with pytest.raises(MalformedError, match="organisation code"):
+        restore(empty, school.master, backup(school), code=code)
+
+
+def test_of_several_one_is_chosen_for_another_code(
+    school: School, empty: Database
+) -> None:
+    make_school(school.database, "hillside", school.master).register()
+    make_organisation(empty, "riverside", "Riverside Driving Lessons Ltd")
+    data = backup(school)
+    with pytest.raises(Refused, match="holds hillside, riverside: choose one with"):
+        restore(empty, school.master, data, code="riverside-2")
+    with pytest.raises(NotFound, match="does not hold lakeside; it holds hillside, r"):
+        restore(empty, school.master, data, only=["lakeside"])
+
+    restore(empty, school.master, data, only=["riverside"], code="riverside-2")
+    with empty.read() as tx:
+        codes = [each.code for each in organisations.all(tx)]
+    assert codes == ["riverside", "riverside-2"]
+    # The rest comes without more ado: who is here already is known by the identity.
+    restore(empty, school.master, data)
+    with empty.read() as tx:
+        codes = [each.code for each in organisations.all(tx)]
+    assert codes == ["hillside", "riverside", "riverside-2"]
 
 
 def test_a_wrong_passphrase_restores_nothing(school: School, empty: Database) -> None:
