@@ -182,7 +182,7 @@ class Database:
         one that does not answer now: its server is down, its lock is held, its disk is full.
         """
         parsed = _parse(url)
-        name = parsed.render_as_string(hide_password=True)
+        name = _name(parsed)
         if parsed.get_backend_name() == "sqlite":
             _require_file(parsed, name)
         writer = _engine(parsed)
@@ -203,7 +203,7 @@ class Database:
         A SQLite file that does not exist is made. Raises as `open` does.
         """
         parsed = _parse(url)
-        name = parsed.render_as_string(hide_password=True)
+        name = _name(parsed)
         if parsed.get_backend_name() == "sqlite":
             path = Path(str(parsed.database).removeprefix("file:"))
             if path.is_file():
@@ -338,6 +338,11 @@ def _parse(url: str) -> URL:
     if parsed.drivername == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise SettingError(f"a database in memory would be lost; use {_EXAMPLES}")
     return parsed
+
+
+def _name(url: URL) -> str:
+    # What is asked of the driver may be a password too, and no name has to hold it.
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _engine(url: URL, *, read_only: bool = False, foreign_keys: bool = True) -> Engine:

@@ -954,14 +954,28 @@ def test_what_may_pass_by_itself_is_no_wrong_setting(
         Database.open(sqlite_url)
 
 
-def test_no_error_shows_a_password() -> None:
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://perdure:{}@127.0.0.1:1/perdure", "perdure:***@127.0.0.1:1/per"),
+        ("postgresql://perdure@127.0.0.1:1/perdure?password={}", "perdure@127.0.0.1:1"),
+        (
+            "postgresql://127.0.0.1:1/perdure?user=perdure&password={}&sslpassword={}",
+            "127.0.0.1:1/perdure does",
+        ),
+    ],
+)
+def test_no_error_shows_a_password(url: str, shown: str) -> None:
     secret = "canary-secret"
-    url = f"postgresql://perdure:{secret}@127.0.0.1:1/perdure"
-    with pytest.raises(StoreError, match=r"perdure:\*\*\*@127") as caught:
-        Database.open(url)
+    for opened in (Database.open, Database.upgrade):
+        with pytest.raises(StoreError, match=re.escape(shown)) as caught:
+            opened(url.format(secret, secret))
 
-    assert url not in "".join(traceback.format_exception(caught.value))
-    assert f":{secret}@" not in "".join(traceback.format_exception(caught.value))
+        said = traceback.format_exception(caught.value)
+        assert secret not in str(caught.value)
+        assert url.format(secret, secret) not in "".join(said)
+        assert f":{secret}@" not in "".join(said)
+        assert f"password={secret}" not in "".join(said)
 
 
 def test_broken_reference_stops_an_upgrade(sqlite_url: str, tmp_path: Path) -> None:
