@@ -326,11 +326,13 @@ def _gwei(text: str) -> int:
 
 
 @contextmanager
-def _progress(hidden: Sequence[str]) -> Iterator[Callable[[int, WorkerReport], None]]:
-    """A bar for a person in front of a terminal; nothing in a log file. Told by chain id."""
+def _progress(
+    hidden: Sequence[str],
+) -> Iterator[Callable[[int, WorkerReport], None] | None]:
+    """A bar for a person in front of a terminal, told by chain id; None where nobody sees it."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _chain_id, _report: None
+        yield None
         return
     columns = (
         TextColumn("transactions final"),

@@ -36,20 +36,13 @@ from ledger.errors import (
     ProofError,
     StoreError,
 )
-from ledger.store import leases, reports
+from ledger.store import credentials, leases, reports
 from ledger.store.database import Database
 from ledger.store.records import Chain, ChainTxState, Lease, WorkerReport
 
 _log = logging.getLogger("anchor_worker.loop")
 
 _LONGEST_PAUSE = 60.0
-_UNDER_WAY = (
-    ChainTxState.SEALED,
-    ChainTxState.IN_PROGRESS,
-    ChainTxState.SENT,
-    ChainTxState.MINED,
-)
-_FAILED = (ChainTxState.REVERTED, ChainTxState.FATAL)
 
 
 class Ending(IntEnum):
@@ -107,7 +100,7 @@ class Worker:
         owner: str,
         rhythm: Rhythm,
         clock: Callable[[], datetime],
-        observe: Callable[[WorkerReport], None] = lambda _: None,
+        observe: Callable[[WorkerReport], None] | None = None,
         settled: Callable[[], bool] = lambda: True,
         observer: Observer = SILENCE,
     ) -> None:
@@ -119,6 +112,7 @@ class Worker:
         self._owner = owner
         self._rhythm = rhythm
         self._clock = clock
+        #: Somebody who is told after each round how much there is; counted for nobody else.
         self._observe = observe
         #: Whether other loops give this one no more work: only then it may end by itself.
         self._settled = settled
@@ -130,7 +124,7 @@ class Worker:
 
     def run(self, stop: threading.Event) -> Ending:
         """Work until asked to stop. Raises SettingError if every node left our chain."""
-        failed_before = self._failed(self._report())
+        failed_before = self._failed_before()
         failures = 0
         try:
             while not stop.is_set():
@@ -264,28 +258,35 @@ class Worker:
         self._lease = None
 
     def _ending(self, worked: bool, failed_before: int) -> Ending | None:
-        # Asked before the report: what came until then is in it.
+        # Asked before counting: what came until then is counted.
         settled = self._settled()
-        report = self._report()
-        self._observe(report)
+        self._tell()
         if not self._rhythm.once or worked:
             return None
-        failed = self._failed(report)
-        under_way = sum(report.chain_txs[state] for state in _UNDER_WAY)
+        with self._database.read() as tx:
+            counted = reports.unsettled(tx, self._chain.chain_id)
+            waiting = credentials.count_waiting(tx, self._chain.chain_id, 1)
+        failed = sum(counted[state] for state in reports.FAILED)
+        under_way = sum(counted[state] for state in reports.PENDING)
         # A nonce that no node takes blocks all that follow: waiting would never end.
-        blocked = report.chain_txs[ChainTxState.FATAL] and not sum(
-            report.chain_txs[state] for state in _UNDER_WAY[1:]
+        blocked = counted[ChainTxState.FATAL] and not sum(
+            counted[state] for state in reports.PENDING[1:]
         )
-        if not settled or report.waiting or (under_way and not blocked):
+        if not settled or waiting or (under_way and not blocked):
             return None
         return Ending.OPERATOR if failed > failed_before or under_way else Ending.DONE
 
-    def _report(self) -> WorkerReport:
+    def _tell(self) -> None:
+        if self._observe is None:
+            return
         with self._database.read() as tx:
-            return reports.worker_report(tx, self._chain.chain_id)
+            report = reports.worker_report(tx, self._chain.chain_id)
+        self._observe(report)
 
-    def _failed(self, report: WorkerReport) -> int:
-        return sum(report.chain_txs[state] for state in _FAILED)
+    def _failed_before(self) -> int:
+        with self._database.read() as tx:
+            counted = reports.unsettled(tx, self._chain.chain_id)
+        return sum(counted[state] for state in reports.FAILED)
 
     def _pause(self, failures: int) -> float:
         """Longer after each failure, and never in step with others."""

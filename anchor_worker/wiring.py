@@ -259,7 +259,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
     options: Options,
     *,
     clock: Callable[[], datetime],
-    observe: Callable[[int, WorkerReport], None],
+    observe: Callable[[int, WorkerReport], None] | None,
     observers: Callable[[str], Observer] = lambda _chain: SILENCE,
 ) -> Sequence[Loop]:
     """One loop for each chain, the home chain's first. Raises SettingError for a trust list."""
@@ -342,7 +342,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
             owner=owner,
             rhythm=options.rhythm,
             clock=clock,
-            observe=partial(observe, chain.chain_id),
+            observe=None if observe is None else partial(observe, chain.chain_id),
             # Whatever is sealed gives work to every chain.
             settled=_always if at_home else home_ended.is_set,
             observer=observer,

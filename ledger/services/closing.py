@@ -211,7 +211,7 @@ def closing_status(tx: Transaction, caller: Caller) -> ClosingStatus:
         issuer=reference_of(record),
         stage=stage,
         open=tuple(_open_items(tx, record, work, stage)),
-        credentials=sum(credentials.count(tx, record.organisation_id).values()),
+        credentials=credentials.count(tx, record.organisation_id),
         earners=credentials.count_earners(tx, record.organisation_id),
         successor=None
         if successor is None
@@ -456,7 +456,7 @@ def _close(  # noqa: PLR0913 - whose, why and the edges
         name=caller.organisation.name,
         successor=wish.successor,
         prepared_at=now,
-        credentials=sum(credentials.count(tx, record.organisation_id).values()),
+        credentials=credentials.count(tx, record.organisation_id),
         achievements=tuple(
             ListedAchievement(a.code, a.version, hashlib.sha256(a.source).digest())
             for a in achievements.all(tx, record.organisation_id)

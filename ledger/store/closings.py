@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlmodel import col
 
 from ledger.errors import NotFound
-from ledger.store import organisations
+from ledger.store import credentials, organisations
 from ledger.store.database import Transaction
 from ledger.store.records import (
     ChainTxKind,
@@ -18,11 +18,10 @@ from ledger.store.records import (
     OpenWork,
 )
 from ledger.store.tables import (
-    BatchAnchorRow,
     ChainTxRow,
     ClosingRow,
     CredentialRow,
-    EvidenceHeaderRow,
+    EvidenceDueRow,
     FinalStatusListRow,
     HeldCredentialRow,
     IssuerRow,
@@ -156,7 +155,6 @@ def take_held(tx: Transaction, organisation_id: UUID, id: UUID) -> bytes:
 
 def open_work(tx: Transaction, organisation_id: UUID) -> OpenWork:
     """Count what of an organisation's is not finished."""
-    theirs = col(CredentialRow.organisation_id) == organisation_id
     acts = {
         ChainTxState(row["state"]): int(row["n"])
         for row in tx.rows(
@@ -168,44 +166,55 @@ def open_work(tx: Transaction, organisation_id: UUID) -> OpenWork:
             .group_by(col(ChainTxRow.state))
         )
     }
+    home = _home(organisation_id)
     return OpenWork(
-        waiting=_count(tx, theirs, col(CredentialRow.batch_id).is_(None)),
-        not_final=_count(
-            tx, theirs, col(CredentialRow.batch_id).is_not(None), ~_is_final()
-        ),
+        waiting=_waiting(tx, organisation_id),
+        not_final=_members(tx, organisation_id, credentials.unanchored(home)),
         unrevoked=_unrevoked(tx, organisation_id),
         pending_acts=sum(acts.get(state, 0) for state in _PENDING),
         failed_acts=sum(acts.get(state, 0) for state in _FAILED),
-        unproved=_count(tx, theirs, _is_final(), ~_is_proved()),
+        unproved=_members(tx, organisation_id, _unproved(home)),
     )
 
 
-def _count(tx: Transaction, *conditions: ColumnElement[bool]) -> int:
-    return int(
-        tx.scalar(select(func.count()).select_from(CredentialRow).where(*conditions))
-    )
-
-
-def _is_final() -> ColumnElement[bool]:
+def _home(organisation_id: UUID) -> ColumnElement[int]:
     return (
-        select(col(BatchAnchorRow.batch_id))
-        .where(
-            col(BatchAnchorRow.batch_id) == col(CredentialRow.batch_id),
-            col(BatchAnchorRow.chain_id) == col(CredentialRow.chain_id),
-        )
-        .exists()
+        select(col(IssuerRow.chain_id))
+        .where(col(IssuerRow.organisation_id) == organisation_id)
+        .scalar_subquery()
     )
 
 
-def _is_proved() -> ColumnElement[bool]:
-    return (
-        select(col(EvidenceHeaderRow.batch_id))
+def _waiting(tx: Transaction, organisation_id: UUID) -> int:
+    # With the chain: in that index SQLite finds all that it needs.
+    query = select(func.count()).where(
+        col(CredentialRow.chain_id) == _home(organisation_id),
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.batch_id).is_(None),
+    )
+    return int(tx.scalar(query))
+
+
+def _members(tx: Transaction, organisation_id: UUID, batches: Select[UUID]) -> int:
+    """How many credentials of an organisation are in these batches, which are few of all."""
+    few = batches.subquery()
+    # Batch by batch: else SQLite goes through all that the organisation ever issued.
+    theirs = (
+        select(func.count())
+        .select_from(CredentialRow)
         .where(
-            col(EvidenceHeaderRow.batch_id) == col(CredentialRow.batch_id),
-            col(EvidenceHeaderRow.chain_id) == col(CredentialRow.chain_id),
-            ~col(EvidenceHeaderRow.stale),
+            col(CredentialRow.batch_id) == few.c.id,
+            col(CredentialRow.organisation_id) == organisation_id,
         )
-        .exists()
+        .scalar_subquery()
+    )
+    return int(tx.scalar(select(func.coalesce(func.sum(theirs), 0)).select_from(few)))
+
+
+def _unproved(chain_id: ColumnElement[int]) -> Select[UUID]:
+    """Asks for the ids of batches whose root is final and has no evidence that counts."""
+    return select(col(EvidenceDueRow.batch_id).label("id")).where(
+        col(EvidenceDueRow.chain_id) == chain_id
     )
 
 

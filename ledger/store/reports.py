@@ -1,5 +1,6 @@
 """What lies before the worker, for `perdure status` and for whoever watches it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -73,18 +74,29 @@ def worker_report(tx: Transaction, chain_id: int) -> WorkerReport:
         )
     )
     waiting = tx.scalar(select(func.count()).where(credentials.sealable(chain_id)))
-    rows = tx.rows(
-        select(col(ChainTxRow.state), func.count().label("n"))
-        .where(col(ChainTxRow.chain_id) == chain_id)
-        .group_by(col(ChainTxRow.state))
-    )
-    counted = {row["state"]: row["n"] for row in rows}
     return WorkerReport(
         waiting=waiting,
         held_back=unsealed - waiting,
         oldest_waiting=credentials.oldest_waiting(tx, chain_id),
-        chain_txs={state: counted.get(state, 0) for state in ChainTxState},
+        chain_txs=_in_states(tx, chain_id, tuple(ChainTxState)),
     )
+
+
+def unsettled(tx: Transaction, chain_id: int) -> Mapping[ChainTxState, int]:
+    """How many of a chain's transactions are in each state but the final one; zeros included."""
+    return _in_states(tx, chain_id, (*PENDING, *FAILED))
+
+
+def _in_states(
+    tx: Transaction, chain_id: int, states: Sequence[ChainTxState]
+) -> dict[ChainTxState, int]:
+    rows = tx.rows(
+        select(col(ChainTxRow.state), func.count().label("n"))
+        .where(col(ChainTxRow.chain_id) == chain_id, col(ChainTxRow.state).in_(states))
+        .group_by(col(ChainTxRow.state))
+    )
+    counted = {row["state"]: int(row["n"]) for row in rows}
+    return {state: counted.get(state, 0) for state in states}
 
 
 def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:

@@ -70,7 +70,8 @@ def test_credential_is_withdrawn_once(
 
     assert sum(crew.at_once(processes.withdraw, database_url)) == 10
     with database.read() as tx:
-        assert credentials.count(tx, school.id)[CredentialState.WITHDRAWN] == 10
+        state = CredentialState.WITHDRAWN
+        assert len(credentials.page(tx, school.id, limit=99, state=state)) == 10
 
 
 def test_versions_of_an_achievement_stand_in_one_order(
@@ -98,7 +99,8 @@ def test_every_credential_is_sealed_into_one_batch(
 
     assert sum(sizes) == len(records)
     with database.read() as tx:
-        assert credentials.count(tx, school.id)[CredentialState.SEALED] == 30
+        state = CredentialState.SEALED
+        assert len(credentials.page(tx, school.id, limit=99, state=state)) == 30
         anchors = chain_txs.in_state(tx, CHAIN_ID, [ChainTxState.SEALED], 99)
     assert len(anchors) == len(sizes)
 

@@ -12,10 +12,11 @@ import pytest
 from anchor_worker.loop import Rhythm, Worker
 from anchor_worker.submit import FeePolicy
 from ledger.errors import ChainUnavailable, Conflict, StoreError
+from ledger.store import credentials
 from ledger.store.database import Database
 from ledger.store.records import ChainTxState
 from tests.troubled_node import Killed
-from tests.unit.anchor_worker.worlds import MAX_FEE, World
+from tests.unit.anchor_worker.worlds import CHAIN_ID, MAX_FEE, World
 
 GWEI = 10**9
 
@@ -66,7 +67,8 @@ class Story:
         raise AssertionError(f"did not come to rest: {world.states()}")
 
     def _waiting(self) -> int:
-        return self.workers[0]._report().waiting
+        with self.world.database.read() as tx:
+            return credentials.count_waiting(tx, CHAIN_ID, 1)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, event
 
 from anchor_worker.loop import Ending, Rhythm, Worker
+from anchor_worker.observer import RoundOutcome, Silence
 from ledger.chain import acts
 from ledger.chain.memory import MemoryChain
 from ledger.chain.node import SendAnswer
@@ -263,3 +265,29 @@ def test_a_round_that_cannot_be_read_changes_nothing(world: World) -> None:
     with pytest.raises(ChainUnavailable):
         world.worker().round()
     assert world.states() == [S.SEALED]
+
+
+def test_nothing_is_counted_where_nobody_watches(world: World) -> None:
+    """A round every two seconds, and hundreds of thousands may wait."""
+    world.issue(3)
+    asked: list[str] = []
+    stop = threading.Event()
+
+    class Ended(Silence):
+        def round_ended(self, _: RoundOutcome) -> None:
+            stop.set()
+
+    worker = world.worker(rhythm=replace(ONCE, once=False), observer=Ended())
+
+    def note(_c: object, _k: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert worker.run(stop) is Ending.DONE
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    counts = [each for each in asked if "count(" in each and "batch_id IS NULL" in each]
+    assert counts
+    assert all("LIMIT" in each for each in counts)

@@ -137,12 +137,13 @@ def test_a_person_at_a_terminal_sees_a_bar_and_a_log_file_does_not(
         monkeypatch.setattr(hooked, hook, getattr(hooked, hook))
     try:
         with _progress([]) as observe:
-            observe(31337, REPORT)
+            assert observe is None
         assert capsys.readouterr().err == ""
 
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "120")
         with _progress([]) as observe:
+            assert observe is not None
             observe(31337, REPORT)
             sys.stderr.flush()
         shown = capsys.readouterr().err

@@ -252,7 +252,7 @@ class World:
         policy: FeePolicy = POLICY,
         rhythm: Rhythm = ONCE,
         nodes: list[ChainNode] | None = None,
-        observe: Callable[[WorkerReport], None] = lambda _: None,
+        observe: Callable[[WorkerReport], None] | None = None,
         observer: Observer = SILENCE,
         adopt_sender: bool = False,
         outages: Outages | None = None,

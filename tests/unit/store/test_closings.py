@@ -26,6 +26,7 @@ from ledger.store.records import (
     CredentialRecord,
     Organisation,
 )
+from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
     NOW,
@@ -279,3 +280,18 @@ def test_evidence_in_a_file_is_kept_as_it_was_first(database: Database) -> None:
         evidence.keep_carried(tx, record.id, b"second")
         assert evidence.carried(tx, record.id) == b"first"
         assert evidence.carried(tx, other.id) is None
+
+
+def test_what_is_open_is_counted_by_what_is_under_way(
+    sqlite_database: Database,
+) -> None:
+    """Whoever may read may ask, and of what was issued nearly all is final."""
+    steps = plan_of(sqlite_database, lambda tx: closings.open_work(tx, UUID(int=0)))
+
+    assert {
+        step.partition(" USING ")[2] for step in steps if " credential " in step
+    } == {
+        "COVERING INDEX ix_credential_waiting (chain_id=?)",
+        "COVERING INDEX ix_credential_withdrawn (organisation_id=?)",
+        "INDEX ux_credential_place (batch_id=?)",
+    }

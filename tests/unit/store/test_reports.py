@@ -208,3 +208,34 @@ def make_final(tx: Transaction, row: ChainTx) -> None:
         tx_hash=bytes(32),
     )
     chain_txs.advance(tx, lease, row.id, S.MINED, S.FINAL, now=NOW)
+
+
+def test_what_waits_is_counted_in_an_index(sqlite_database: Database) -> None:
+    """Each row is two pages away, and there may be hundreds of thousands."""
+    steps = plan_of(sqlite_database, lambda tx: reports.worker_report(tx, CHAIN_ID))
+    found = [step for step in steps if step.startswith("SEARCH credential ")]
+
+    assert len(found) == 3
+    assert {step.partition(" USING ")[2] for step in found} == {
+        "COVERING INDEX ix_credential_waiting (chain_id=?)"
+    }
+
+
+def test_what_is_final_is_not_counted_among_the_unsettled(database: Database) -> None:
+    with database.begin() as tx:
+        row = chain_txs.enqueue(tx, new_chain_tx("final"), NOW)
+        make_final(tx, row)
+        chain_txs.enqueue(tx, new_chain_tx("new"), NOW)
+
+        counted = reports.unsettled(tx, CHAIN_ID)
+
+    assert counted == {
+        state: int(state is S.SEALED) for state in ChainTxState if state is not S.FINAL
+    }
+
+
+def test_the_unsettled_are_looked_up_by_their_states(
+    sqlite_database: Database,
+) -> None:
+    (step, *_) = plan_of(sqlite_database, lambda tx: reports.unsettled(tx, CHAIN_ID))
+    assert step.endswith("ix_chain_tx_state (chain_id=? AND state=?)")

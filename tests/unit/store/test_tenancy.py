@@ -40,7 +40,6 @@ from ledger.store.records import (
     ChainTxState,
     Closing,
     CredentialRecord,
-    CredentialState,
     IssuerKeyRole,
     Organisation,
     StoredAnswer,
@@ -204,6 +203,7 @@ NOT_OF_A_TENANT = {
     "reports.cost_report": "costs of the whole ledger, for the operator",
     "reports.figures": "counts and ages for the operator",
     "reports.oldest_in_batch": "an age for the operator",
+    "reports.unsettled": "the worker",
     "reports.worker_report": "counts for the operator",
     "standstills.all": "the operator",
     "standstills.begin": "the worker",
@@ -441,8 +441,6 @@ def test_page_does_not_go_on_from_a_strangers_credential(
 
 
 def test_stranger_counts_nothing(database: Database, world: Ledger) -> None:
-    expected = dict.fromkeys(CredentialState, 0)
-
     with database.read() as tx:
-        assert expected == credentials.count(tx, world.stranger.id)
-        assert expected != credentials.count(tx, world.owner.id)
+        assert credentials.count(tx, world.stranger.id) == 0
+        assert credentials.count(tx, world.owner.id) != 0
