@@ -48,6 +48,7 @@ from ledger.store.tables import (
     CredentialRow,
     IssuerKeyRow,
     IssuerRow,
+    RecoveredBitRow,
     StatusBlockRow,
 )
 
@@ -63,6 +64,14 @@ _AT_ONCE = 1_000
 _NO_CREDENTIAL = "there is no such credential"
 _FIELDS = tuple(f.name for f in fields(CredentialRecord))
 _values = attrgetter(*_FIELDS)
+
+# Where a transaction may be that was in a block before.
+_MAY_CHANGE = (
+    ChainTxState.SENT,
+    ChainTxState.MINED,
+    ChainTxState.REVERTED,
+    ChainTxState.FATAL,
+)
 
 _PLACE = (col(CredentialRow.issued_at), col(CredentialRow.id))
 _NEWEST_FIRST = tuple(column.desc() for column in _PLACE)
@@ -438,6 +447,42 @@ def withdrawn_indexes(tx: Transaction, organisation_id: UUID) -> Sequence[int]:
         )
         found.update(indexes[row["subject"]] for row in tx.rows(query))
     return sorted(found)
+
+
+def withdrawn_mark(
+    tx: Transaction, organisation_id: UUID, chain_id: int
+) -> tuple[object, ...]:
+    """What is another one whenever `withdrawn_indexes` is, and is found in little time.
+
+    Final revocations are counted and not named: one that is final no longer is among those that
+    are on their way, or failed, and these are named.
+    """
+    on_chain = col(ChainTxRow.chain_id) == chain_id
+    moving = tx.rows(
+        select(col(ChainTxRow.id), col(ChainTxRow.state))
+        .where(
+            on_chain,
+            col(ChainTxRow.state).in_(_MAY_CHANGE),
+            col(ChainTxRow.kind) == ChainTxKind.REVOKE,
+        )
+        .order_by(col(ChainTxRow.id))
+    )
+    withdrawn = select(func.count()).where(
+        col(CredentialRow.organisation_id) == organisation_id,
+        col(CredentialRow.withdrawn_at).is_not(None),
+    )
+    recovered = select(func.count()).where(
+        col(RecoveredBitRow.organisation_id) == organisation_id
+    )
+    final = select(func.count()).where(
+        on_chain, col(ChainTxRow.state) == ChainTxState.FINAL
+    )
+    return (
+        tx.scalar(withdrawn),
+        tx.scalar(final),
+        tx.scalar(recovered),
+        tuple((row["id"], row["state"]) for row in moving),
+    )
 
 
 def erase(tx: Transaction, organisation_id: UUID, id: UUID) -> None:

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from starlette.staticfiles import StaticFiles
 
+from ledger.services.status_lists import KeptStatusLists
 from ledger.web.api import (
     achievements,
     api_keys,
@@ -70,6 +71,9 @@ def create_app(edges: LedgerEdges, metrics: ServerMetrics | None = None) -> Fast
     app.state.edges = edges
     app.state.verifier_slots = BoundedSemaphore(VERIFICATIONS)
     app.state.backup_slots = BoundedSemaphore(BACKUPS)
+    app.state.status_lists = KeptStatusLists(
+        master=edges.master, addresses=edges.addresses
+    )
     app.router.route_class = StrictRoute
     app.state.metrics = metrics
     app.add_middleware(Envelope, metrics=metrics)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ledger.core.keys import PublicKey
 from ledger.errors import MalformedError, NotFound
-from ledger.services.status_lists import status_list
+from ledger.services.status_lists import KeptStatusLists
 from ledger.web.deps import Edges
 from ledger.web.envelope import OPEN_DATA
 from ledger.web.schemas import problems
@@ -70,15 +70,9 @@ def get_status_list(
         public = PublicKey.from_multibase(key)
     except MalformedError as error:
         raise NotFound("this is not the name of a signing key") from error
+    lists: KeptStatusLists = request.app.state.status_lists
     with edges.database.read() as tx:
-        data = status_list(
-            tx,
-            bytes.fromhex(issuer),
-            public,
-            master=edges.master,
-            addresses=edges.addresses,
-            now=edges.now(),
-        )
+        data = lists.get(tx, bytes.fromhex(issuer), public, edges.now())
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {**OPEN_DATA, "ETag": tag}
     if request.headers.get("if-none-match") == tag:

@@ -579,3 +579,19 @@ def test_pages_of_what_is_sealed_go_on_from_batch_to_batch(
 
     assert [r.id for r in (*first, *rest)] == [r.id for r in reversed(records)]
     assert len(first) == 4
+
+
+def test_whether_a_list_is_the_newest_is_found_in_indexes(
+    sqlite_database: Database,
+) -> None:
+    """It is asked for each anonymous request."""
+    steps = plan_of(
+        sqlite_database,
+        lambda tx: credentials.withdrawn_mark(tx, UUID(int=0), CHAIN_ID),
+    )
+    assert [step.partition(" USING ")[2] for step in steps if "USING" in step][:4] == [
+        "INDEX ix_chain_tx_state (chain_id=? AND state=?)",
+        "COVERING INDEX ix_credential_withdrawn (organisation_id=?)",
+        "COVERING INDEX ix_chain_tx_state (chain_id=? AND state=?)",
+        "COVERING INDEX sqlite_autoindex_recovered_bit_1 (organisation_id=?)",
+    ]

@@ -346,6 +346,7 @@ class Ledger:
             "credentials.states": {"ids": [r.id for r in self.records]},
             "credentials.withdraw": {**one, "reason": "r", "now": NOW},
             "credentials.withdrawn_indexes": {},
+            "credentials.withdrawn_mark": {"chain_id": CHAIN_ID},
             "evidence.headers_of": {},
             "feed.page": {"after": None, "limit": 99},
             "idempotency.find": {"key": "k", "route": "r", "now": NOW},
