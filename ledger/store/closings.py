@@ -28,6 +28,8 @@ from ledger.store.tables import (
 )
 
 _AT_ONCE = 1_000
+# What stands where a ciphertext stood.
+_ERASED = b""
 _PENDING = (
     ChainTxState.SEALED,
     ChainTxState.IN_PROGRESS,
@@ -111,7 +113,7 @@ def left_to(tx: Transaction, chain_id: int, issuer_id: bytes) -> Sequence[UUID]:
 def hold(tx: Transaction, organisation_id: UUID, id: UUID, sealed: bytes) -> bool:
     """Hold an imported credential back, as ciphertext; answer whether it was new.
 
-    One that is held, or shown, already stays as it is. Raises NotFound for an organisation that
+    One that is held, shown or erased already stays as it is. Raises NotFound for an organisation that
     does not close.
     """
     of(tx, organisation_id)
@@ -134,7 +136,8 @@ def held(
 ) -> Sequence[tuple[UUID, bytes]]:
     """At most `limit` credentials that are held back, by id, from behind `after`."""
     query = select(col(HeldCredentialRow.id), col(HeldCredentialRow.sealed)).where(
-        col(HeldCredentialRow.organisation_id) == organisation_id
+        col(HeldCredentialRow.organisation_id) == organisation_id,
+        col(HeldCredentialRow.sealed) != _ERASED,
     )
     if after is not None:
         query = query.where(col(HeldCredentialRow.id) > after)
@@ -148,9 +151,24 @@ def take_held(tx: Transaction, organisation_id: UUID, id: UUID) -> bytes:
     sealed: bytes | None = tx.scalar(
         select(col(HeldCredentialRow.sealed)).filter_by(**mine)
     )
-    if sealed is None or tx.change(delete(HeldCredentialRow).filter_by(**mine)) != 1:
+    if not sealed or tx.change(delete(HeldCredentialRow).filter_by(**mine)) != 1:
         raise NotFound("no such credential is held back here")
     return sealed
+
+
+def erase_held(tx: Transaction, organisation_id: UUID, id: UUID) -> None:
+    """Erase a credential that is held back, without showing it. Raises NotFound.
+
+    Its id stays, so that the same archive does not bring it in again. Erasing again changes
+    nothing.
+    """
+    done = tx.change(
+        update(HeldCredentialRow)
+        .filter_by(organisation_id=organisation_id, id=id)
+        .values(sealed=_ERASED)
+    )
+    if done != 1:
+        raise NotFound("no such credential is held back here")
 
 
 def open_work(tx: Transaction, organisation_id: UUID) -> OpenWork:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -60,6 +60,10 @@ BUSY_MILLISECONDS = 30_000
 _READER_KILOBYTES, _WRITER_KILOBYTES = 16_384, 32_768
 _LOG_PAGES = 8_000
 
+_LOG_STAYS = (
+    "the change is kept, but the log of the database (the file that ends with -wal) still holds"
+    " what was there before"
+)
 _EXAMPLES = (
     "sqlite:////var/lib/perdure/perdure.db or postgresql://perdure@localhost/perdure"
 )
@@ -241,6 +245,30 @@ class Database:
         It waits for no writer. Raises StoreError.
         """
         return _transaction(self._reader)
+
+    def empty_log(self) -> bool:
+        """Bring SQLite's log into its file and cut it to nothing; answer whether that is done.
+
+        What was erased stays in the log until then. PostgreSQL's is not ours to empty: False.
+        Raises StoreError if something else reads the log meanwhile.
+        """
+        if self._writer.dialect.name != "sqlite":
+            return False
+        try:
+            with closing(self._writer.raw_connection()) as connection:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                [(busy, *_)] = cursor.fetchall()
+        except SQLAlchemyError as error:
+            raise _refusal(error) from error
+        except sqlite3.Error as error:
+            raise StoreError(f"{_LOG_STAYS}: {error}") from error
+        if busy:
+            raise StoreError(
+                f"{_LOG_STAYS}, because something else reads or writes the database; run the"
+                " same once more"
+            )
+        return True
 
     def check_pages(self) -> None:
         """Read every page of a SQLite file; PostgreSQL checks its own.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 
 from ledger.store.database import Transaction
@@ -70,6 +70,21 @@ def save(  # noqa: PLR0917 - what names an answer, and the answer
             request_hash=answer.request_hash,
             created_at=now,
         )
+    )
+
+
+def blank(tx: Transaction, organisation_id: UUID, route: str) -> None:
+    """Empty an organisation's answers of one route, because they may quote somebody.
+
+    Their keys stay taken, or a repetition would do the work anew, for the erased too.
+    """
+    tx.change(
+        update(StoredAnswerRow)
+        .where(
+            col(StoredAnswerRow.organisation_id) == organisation_id,
+            col(StoredAnswerRow.route) == route,
+        )
+        .values(body=b"")
     )
 
 

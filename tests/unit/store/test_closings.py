@@ -253,6 +253,30 @@ def test_what_is_held_back_is_taken_out_once(database: Database) -> None:
             closings.take_held(tx, school.id, ids[0])
 
 
+def test_what_is_erased_is_held_no_more_and_comes_in_no_more(
+    database: Database,
+) -> None:
+    gone, other = UUID(int=1), UUID(int=2)
+    with database.begin() as tx:
+        school = add_school(tx)
+        begin(tx, school)
+        for each in (gone, other):
+            closings.hold(tx, school.id, each, each.bytes)
+        for _ in range(2):
+            closings.erase_held(tx, school.id, gone)
+
+        assert closings.held(tx, school.id, after=None, limit=9) == [
+            (other, other.bytes)
+        ]
+        assert not closings.hold(tx, school.id, gone, gone.bytes)
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                closings.take_held(tx, school.id, gone)
+        assert not closings.hold(tx, school.id, gone, gone.bytes)
+        with pytest.raises(NotFound):
+            closings.erase_held(tx, school.id, UUID(int=3))
+
+
 def test_what_is_shown_already_is_not_held_back_again(database: Database) -> None:
     with database.begin() as tx:
         school = add_school(tx)

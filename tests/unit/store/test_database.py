@@ -369,8 +369,8 @@ def test_postgresql_answers_after_the_disk_whatever_the_server_prefers(
         assert tx.scalar(text("SHOW synchronous_commit")) == "on"
 
 
-def test_erased_content_is_gone_from_the_file(tmp_path: Path, sqlite_url: str) -> None:
-    """From the log too, once it is checkpointed; not merely unlinked."""
+def test_erased_content_is_gone_from_the_files(tmp_path: Path, sqlite_url: str) -> None:
+    """From the log too, while the database is open; and not merely unlinked."""
     with closing(Database.open(sqlite_url)) as database:
         with database.begin() as tx:
             school = add_school(tx)
@@ -378,15 +378,66 @@ def test_erased_content_is_gone_from_the_file(tmp_path: Path, sqlite_url: str) -
             record = credential(school, 1, recipient_email=CANARY, data=data)
             record = replace(record, recipient_name="Canary Person")
             credentials.insert(tx, [record])
+        assert database.empty_log()
+        assert CANARY.encode() in (tmp_path / "perdure.db").read_bytes()
+        with database.begin() as tx:
+            credentials.withdraw(tx, school.id, record.id, CANARY, NOW)
+            credentials.erase(tx, school.id, record.id)
+        assert database.empty_log()
+
+        for file in tmp_path.glob("perdure.db*"):
+            content = file.read_bytes()
+            assert CANARY.encode() not in content, file
+            assert b"Canary Person" not in content, file
+
+
+@pytest.mark.postgres
+def test_the_log_of_postgresql_is_not_ours_to_empty(postgres_url: str) -> None:
+    with closing(Database.open(postgres_url)) as database:
+        assert not database.empty_log()
+
+
+@pytest.mark.postgres
+def test_vacuum_full_leaves_nothing_of_what_was_erased(postgres_url: str) -> None:
+    """As docs/operating.md says: of the tables that hold a person, with their indexes."""
+
+    def files(raw: psycopg.Connection[tuple[bytes]]) -> bytes:
+        raw.execute("CHECKPOINT")
+        found = raw.execute(
+            "SELECT pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class"
+            " WHERE relkind IN ('r', 'i', 't') AND oid > 16383"
+        )
+        return b"".join(row[0] for row in found)
+
+    with closing(Database.open(postgres_url)) as database:
+        with database.begin() as tx:
+            school = add_school(tx)
+            record = credential(school, 1, recipient_email=CANARY)
+            credentials.insert(tx, [replace(record, recipient_name="Canary Person")])
         with database.begin() as tx:
             credentials.erase(tx, school.id, record.id)
-    with closing(sqlite3.connect(tmp_path / "perdure.db")) as raw:
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        assert CANARY.encode() in files(raw)
+        raw.execute("VACUUM FULL credential, held_credential, stored_answer")
+        left = files(raw)
+    assert CANARY.encode() not in left
+    assert b"Canary Person" not in left
 
-    for file in tmp_path.glob("perdure.db*"):
-        content = file.read_bytes()
-        assert CANARY.encode() not in content, file
-        assert b"Canary Person" not in content, file
+
+def test_a_log_that_cannot_be_emptied_is_told(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_database, "BUSY_MILLISECONDS", 50)
+    with (
+        closing(Database.open(sqlite_url)) as database,
+        closing(Database.open(sqlite_url)) as reader,
+        reader.read() as tx,
+    ):
+        tx.scalar(text("SELECT count(*) FROM organisation"))
+        with database.begin() as writing:
+            add_school(writing)
+        with pytest.raises(StoreError, match=r"is kept, but the log .* once more"):
+            database.empty_log()
 
 
 # ---------------------------------------------------------------- opening

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -64,6 +65,28 @@ def test_answer_is_forgotten_after_a_day(
         )
         idempotency.save(tx, school.id, "key", "POST /issue", ANSWER, now=NOW + day)
         assert tx.scalar(text("SELECT count(*) FROM stored_answer")) == 1
+
+
+def test_an_emptied_answer_still_has_its_key(
+    database: Database, school: Organisation
+) -> None:
+    routes = ("POST /rosters", "POST /issue")
+    with database.begin() as tx:
+        other = organisations.add(tx, id=uuid4(), code="other", name="Other", now=NOW)
+        for each in (school, other):
+            for route in routes:
+                idempotency.save(tx, each.id, "key", route, ANSWER, now=NOW)
+        idempotency.blank(tx, school.id, "POST /rosters")
+
+    with database.read() as tx:
+        found = [
+            idempotency.find(tx, each.id, "key", route, now=NOW)
+            for each in (school, other)
+            for route in routes
+        ]
+    assert found == [replace(ANSWER, body=b""), ANSWER, ANSWER, ANSWER]
+    with pytest.raises(Conflict), database.begin() as tx:
+        idempotency.save(tx, school.id, "key", "POST /rosters", ANSWER, now=NOW)
 
 
 def test_everybodys_answers_are_forgotten_after_a_day(

@@ -320,6 +320,7 @@ class Ledger:
             "api_keys.all": {},
             "api_keys.revoke": {"id": self.key_id, "now": NOW},
             "api_keys.touch": {"id": self.key_id, "now": NOW},
+            "closings.erase_held": {"id": HELD},
             "closings.final_lists": {},
             "closings.has_begun": {},
             "closings.held": {"after": None, "limit": 9},
@@ -349,6 +350,7 @@ class Ledger:
             "credentials.withdrawn_mark": {"chain_id": CHAIN_ID},
             "evidence.headers_of": {},
             "feed.page": {"after": None, "limit": 99},
+            "idempotency.blank": {"route": "r"},
             "idempotency.find": {"key": "k", "route": "r", "now": NOW},
             "idempotency.save": {
                 "key": "new",
