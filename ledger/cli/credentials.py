@@ -217,6 +217,54 @@ def credential_revoke(
     return 0
 
 
+@credential.command("erase")
+def credential_erase(
+    credential_id: Annotated[UUID, typer.Argument(help="The credential's id.")],
+    org_code: Org,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether this is meant.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Erase the person from a credential, shown or held back. This is final.
+
+    Erased: the signed content, the name, the e-mail address, the words of a withdrawal's reason.
+    What stays: its id, achievement and day, its hash, by which the others of its batch are proved,
+    and what is on the chain, which names nobody. The earner's own file stays too, and is as genuine
+    as before: perdure credential revoke withdraws it. Backups are for you to erase from.
+    """
+    from ledger.services.erasure import erase_credential
+
+    database = open_database(settings_from_environment())
+    caller = caller_of(database, org_code)
+    if not yes:
+        typer.confirm(_ERASING.format(credential_id), err=True, abort=True)
+    erased = erase_credential(database, caller, credential_id)
+    show(
+        {
+            "credential": str(credential_id),
+            "erased": True,
+            "wasHeld": erased.was_held,
+            "logEmptied": erased.log_emptied,
+        },
+        as_json,
+        f"Erased: {credential_id}. Put it on your list of what to erase again after a restore."
+        + ("" if erased.log_emptied else f"\n{_LEFT_BY_POSTGRESQL}"),
+    )
+    return 0
+
+
+_ERASING = (
+    "This erases {} for ever: its content, name and e-mail address. Its hash on the chain and the"
+    " earner's own file stay, and the file is as genuine as before (perdure credential revoke"
+    " withdraws it). Erase it?"
+)
+_LEFT_BY_POSTGRESQL = (
+    "PostgreSQL still has the old rows in its files, until: VACUUM FULL credential,"
+    " held_credential, stored_answer; and in its log and backups until those are gone."
+)
+
+
 @app.command("status-list")
 def status_list_command(org_code: Org) -> int:
     """Print an organisation's signed status list, as other people's verifiers read it."""

@@ -15,7 +15,7 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Gone
 from ledger.services.organisations import Caller
 from ledger.store import idempotency
 from ledger.store.database import Transaction
@@ -72,8 +72,9 @@ class Once:
     def work(self, work: Callable[[Transaction], Answer]) -> Response:
         """Do the work and keep its answer in one transaction, or repeat the answer given.
 
-        Raises HttpProblem (409) if the key was used for another request, and whatever `work`
-        raises: then nothing is kept, and the same key may be used again.
+        Raises HttpProblem (409) if the key was used for another request, Gone if the answer was
+        emptied since, and whatever `work` raises: then nothing is kept, and the same key may be
+        used again.
         """
         earlier = self._earlier()
         if earlier is not None:
@@ -153,6 +154,11 @@ class Once:
                 "idempotency_key_reused",
                 "This Idempotency-Key was used for a request with other content, or with another"
                 " API key. Take a new key for a new request.",
+            )
+        if not stored.body:
+            raise Gone(
+                "this was done; its answer is gone, because somebody was erased whom it may"
+                " have quoted. To see what is issued, ask for the credentials"
             )
         body = self.edges.master.open(stored.body, self._context())
         headers = {REPLAY_HEADER: "true"}

@@ -128,7 +128,7 @@ def check(desk: Checking, body: Csv) -> RosterReportOut:
     "/rosters",
     summary="Issue a roster",
     response_model=RosterReportOut,
-    responses=problems(*ONCE),
+    responses=problems(*ONCE, 410),
     openapi_extra=_BODY,
 )
 def issue(desk: IssuingOnce, body: Csv) -> Response:

@@ -1,12 +1,15 @@
 """The command as an operator types it: in this process, against a real chain and database."""
 
 import importlib.metadata
+import io
 import json
 import re
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -127,6 +130,50 @@ def test_the_main_job_in_commands(
         "BitstringStatusListCredential"
         in school("status-list", "--org", "riverside").out
     )
+
+
+def test_a_person_is_erased_once_that_is_confirmed(
+    school: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, email = "Zoe Canary-Lindqvist", "canary.zoe@example.com"
+    issued = school(
+        "issue", "--org", "riverside", "--achievement", "py-1", "--email", email, "--name", name,
+        "--awarded-on", "2026-05-01", "--json",
+    )  # fmt: skip
+    credential = str(issued.json["credential"])
+    erase = ("credential", "erase", credential, "--org", "riverside")
+
+    for answer in ("n\n", ""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        left = school(*erase)
+        assert (left.code, left.out.strip()) == (130, "")
+        assert "the earner's own file stay" in left.err
+    listed = school("credential", "list", "--org", "riverside", "--json").json
+    assert [each["name"] for each in listed] == [name]
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    erased = [
+        school(*erase),
+        school(*erase, "--yes"),
+        school(*erase, "--yes", "--json"),
+    ]
+    assert [each.code for each in erased] == [0, 0, 0]
+    assert erased[2].json == {
+        "credential": credential,
+        "erased": True,
+        "wasHeld": False,
+        "logEmptied": True,
+    }
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        data = file.read_bytes()
+        assert email.encode() not in data, file
+        assert name.encode() not in data, file
+    assert "anary" not in "".join(each.out + each.err for each in erased)
+
+    gone = school("credential", "get", credential, "--org", "riverside")
+    assert (gone.code, "erased on request" in gone.err) == (1, True)
+    unknown = school("credential", "erase", str(uuid4()), "--org", "riverside", "--yes")
+    assert (unknown.code, "no such credential" in unknown.err) == (1, True)
 
 
 def take_away(

@@ -44,6 +44,7 @@ from ledger.services.certificates import public_certificate
 from ledger.services.closing import Stage, closing_status
 from ledger.services.credentials import list_credentials
 from ledger.services.delivery import FileFormat, deliver
+from ledger.services.erasure import erase_credential
 from ledger.services.held import held_for, release_credential
 from ledger.services.identity import signing_issuer
 from ledger.services.importing import ImportedIssuer, import_archive
@@ -689,6 +690,44 @@ def test_all_of_one_batch_can_be_released_one_after_the_other(heir: Heir) -> Non
     for file in files:
         durable = DurableCredential.from_bytes(file.data)
         assert durable.proof.home.evidence is not None
+
+
+def test_what_is_held_back_is_erased_without_being_shown(heir: Heir) -> None:
+    heir.take(identities=heir.identities)
+    caller, gone = heir.caller(), heir.town.credentials[0]
+
+    for _ in range(2):
+        erased = erase_credential(heir.database, caller, gone)
+        assert (erased.was_held, erased.log_emptied) == (True, True)
+    with pytest.raises(NotFound):
+        held_for(heir.database, caller, "canary0@example.com", master=heir.master)
+    with pytest.raises(NotFound, match="held back"):
+        heir.release(gone)
+    assert heir.take(identities=heir.identities).held == 0
+    assert held_for(heir.database, caller, "canary1@example.com", master=heir.master)
+    assert list_all(heir) == []
+
+
+def test_what_was_released_and_then_erased_does_not_come_in_again(heir: Heir) -> None:
+    heir.take(identities=heir.identities)
+    gone, other, _ = heir.town.credentials
+    for each in (gone, other):
+        heir.release(each)
+    assert not erase_credential(heir.database, heir.caller(), gone).was_held
+    assert b"anary0" not in heir.dump()
+    assert b"anary1" in heir.dump()
+
+    assert heir.take(identities=heir.identities).held == 0
+    with pytest.raises(Refused, match="shown already"):
+        heir.release(gone)
+    assert b"anary0" not in heir.dump()
+    assert set(list_all(heir)) == {gone, other}
+
+
+def list_all(heir: Heir) -> list[UUID]:
+    with heir.database.read() as tx:
+        found = list_credentials(tx, heir.caller(), limit=9)
+    return [each.record.id for each in found]
 
 
 def test_another_organisation_here_reaches_none_of_it(heir: Heir) -> None:

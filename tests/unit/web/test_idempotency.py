@@ -1,9 +1,12 @@
 """One Idempotency-Key, one effect, one answer."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from ledger.services.erasure import erase_credential
+from ledger.services.organisations import Caller, operator_of
 from tests.unit.web.dump import dump, text_of
 from tests.unit.web.operations import calls, document_of
 from tests.unit.web.world import PASSPHRASE, World
@@ -140,6 +143,40 @@ def test_another_api_key_of_the_same_school_gets_no_answer_of_the_first(
     )
     assert secret not in answer.text
     assert "another API key" in answer.json()["detail"]
+
+
+def test_the_answer_to_a_roster_goes_with_somebody_who_is_erased(
+    world: World,
+) -> None:
+    """It may quote that person; and a repetition would issue the award again."""
+    client = world.client(world.riverside.key)
+    roster = (
+        "achievement,name,email,awarded_on\n"
+        "py-1,Zoë Müller,zoe@example.org,2026-06-01\n"
+        "py-9,Zoë Müller,zoe@example.org,2026-06-01\n"
+    ).encode()
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": "1"}
+    issued = client.post("/api/v1/rosters", content=roster, headers=headers)
+    client.post("/api/v1/credentials", json=AWARD, headers={"Idempotency-Key": "1"})
+    credential = UUID(issued.json()["lines"][0]["credential"])
+    caller = desk_of(world)
+
+    erase_credential(world.edges.database, caller, credential)
+
+    again = client.post("/api/v1/rosters", content=roster, headers=headers)
+    other = client.post(
+        "/api/v1/credentials", json=AWARD, headers={"Idempotency-Key": "1"}
+    )
+    assert (again.status_code, again.json()["code"]) == (410, "gone")
+    assert "was erased" in again.json()["detail"]
+    assert other.headers["idempotent-replay"] == "true"
+    shown = client.get("/api/v1/credentials").json()["credentials"]
+    assert sorted(each["name"] or "" for each in shown) == ["", world.riverside.name]
+
+
+def desk_of(world: World) -> Caller:
+    with world.edges.database.read() as tx:
+        return operator_of(tx, world.riverside.code)
 
 
 def test_two_schools_may_use_the_same_key(world: World) -> None:
