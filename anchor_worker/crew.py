@@ -18,6 +18,9 @@ from ledger.errors import SettingError, StoreError
 
 _log = logging.getLogger("anchor_worker")
 
+#: Seconds after which a signal that came to another thread is heard.
+_LOOK_UP = 0.5
+
 #: What counts first if loops ended differently.
 _WORST_FIRST = (Ending.SETTING, Ending.OPERATOR, Ending.UNREACHED, Ending.DONE)
 
@@ -30,7 +33,7 @@ def run_all(loops: Sequence[Loop], stop: threading.Event, *, once: bool) -> Endi
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        _await(thread)
     for run in runs:
         if run.error is not None:
             raise run.error
@@ -62,7 +65,7 @@ def alongside(
         yield
     finally:
         deliverer.stop()
-        thread.join()
+        _await(thread)
     if errors:
         raise errors[0]
     if once:
@@ -70,6 +73,15 @@ def alongside(
             deliverer.drain()
         except StoreError as error:
             _log.error("not every event was looked after: %s", error)
+
+
+def _await(thread: threading.Thread) -> None:
+    """Wait for the end of a thread, and stay open to signals.
+
+    A signal may reach another thread; what it asks for is done in this one, once it looks up.
+    """
+    while thread.is_alive():
+        thread.join(_LOOK_UP)
 
 
 class _Run:

@@ -1,5 +1,6 @@
 """The command's tree, its common options, and what its failures mean."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -81,6 +82,9 @@ PassphraseFile = Annotated[
 
 def main() -> NoReturn:
     """Run the command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without ü
     with ends_with_its_reader():
         code = _run()
     sys.exit(code if isinstance(code, int) else 0)
@@ -93,7 +97,7 @@ def _run() -> object:
     except typer.TyperException as error:
         # Without a command the help has been shown, and there is nothing to say.
         if message := error.format_message():
-            complain(f"{message}\nTry: perdure --help")
+            complain(f"{message}\nTry: {_command_of(error)} --help")
         code = USAGE
     except typer.Abort:
         code = INTERRUPTED
@@ -106,6 +110,11 @@ def _run() -> object:
         complain(extras.advice("server", str(error.name)))
         code = CONFIGURATION
     return code
+
+
+def _command_of(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return "perdure" if context is None else str(context.command_path)
 
 
 def code_of(error: LedgerError) -> int:

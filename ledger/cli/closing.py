@@ -1,5 +1,6 @@
 """Closing an organisation, from the dry run to the closing archive."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -177,6 +178,10 @@ def _check_place(archive: Path | None) -> None:
         raise Refused(
             f"{archive} exists, and is not replaced: its SHA-256 may have been handed out."
             " To write another one, name another file"
+        )
+    if archive is not None and not os.access(archive.parent, os.W_OK | os.X_OK):
+        raise Refused(
+            f"cannot write to {archive.parent}, where the archive should be: nothing was done"
         )
 
 

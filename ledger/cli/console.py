@@ -30,13 +30,22 @@ def complain(text: str) -> None:
 
 
 def ask_passphrase(file: Path | None, *, confirm: bool) -> str:
-    """The first line of a file, or what a person types unseen."""
+    """The first line of a file, or what a person types unseen.
+
+    Raises MalformedError for a file that is not to be read, BadParameter without a terminal.
+    """
     if file is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(
+                "there is no terminal to ask for the passphrase at; name --passphrase-file FILE"
+            )
         return str(
             typer.prompt(
                 "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
             )
         )
+    if is_open_to_others(file):
+        complain(f"others can read the passphrase in {file}. Run: chmod 600 {file}")
     try:
         lines = read_file(file).decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -60,13 +69,29 @@ def write_file(path: Path, data: bytes) -> None:
         raise MalformedError(f"cannot write {path}: {error.strerror}") from error
 
 
+def is_open_to_others(path: Path) -> bool:
+    """Whether others than the owner may read a file, or look into a folder; no if it is not there."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
 def make_private_folder(path: Path) -> None:
-    """Make a folder that its owner alone may read. Raises MalformedError, saying why not."""
+    """Make a folder that its owner alone may read, unless there is one.
+
+    Raises MalformedError, saying why it cannot be made; for one that is there and that others
+    may look into: its rights are somebody's wish, and are not changed.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
     except OSError as error:
         raise MalformedError(f"cannot make {path}: {error.strerror}") from error
+    if is_open_to_others(path):
+        raise MalformedError(
+            f"others can look into {path}, and the files are about people. Name a new folder, or"
+            f" run: chmod 700 {path}"
+        )
 
 
 @contextmanager

@@ -44,7 +44,7 @@ VERSION: Final = "1"
 #: Files that are checked at the same time, of some forty threads.
 VERIFICATIONS: Final = 8
 #: Backups that are sealed or opened at the same time: each takes 128 MiB and a second.
-BACKUPS: Final = 2
+BACKUPS: Final = 4
 
 _DESCRIPTION: Final = (
     "Issue Open Badges that still verify when the school that issued them is gone. Every"

@@ -68,7 +68,12 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        method = scope["method"]
+        without_body = method == "HEAD"
+        # The same as GET but for the body (RFC 9110 section 9.3.2): no route has to know of it.
+        # A copy, because the server below looks at its own.
         scope["perdure_request_id"] = str(uuid4())
+        scope = {**scope, "method": "GET" if without_body else method}
         started = time.perf_counter()
         status = 500  # what is sent if the application fails before it answers
 
@@ -77,6 +82,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 secure(scope, MutableHeaders(scope=message))
+            elif without_body:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -84,14 +91,14 @@ class Envelope:
                 await self.app(scope, receive, send_secured)
         finally:
             seconds = time.perf_counter() - started
-            _log.info("request", extra=_facts(scope, status, seconds))
-            self._metrics.answered(scope["method"], _route(scope), status, seconds)
+            _log.info("request", extra=_facts(scope, method, status, seconds))
+            self._metrics.answered(method, _route(scope), status, seconds)
 
 
-def _facts(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
+def _facts(scope: Scope, method: str, status: int, seconds: float) -> dict[str, Any]:
     return {
         "request": request_id(scope),
-        "method": known_method(scope["method"]),
+        "method": known_method(method),
         "route": _route(scope),
         "status": status,
         "problem": scope.get("problem"),

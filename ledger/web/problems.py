@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from ledger.core.canonical import Json, encode
 from ledger.errors import (
@@ -77,6 +78,9 @@ _INVALID_DETAIL: Final = (
 _HIDDEN: Final = (
     "Nothing is known beyond that here; the operator finds it under this id."
 )
+
+#: What routes take; HEAD goes with GET.
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 #: What an answer to a request that this ledger does not take is called, by its status.
 _HTTP_CODES: Final = {
@@ -210,14 +214,28 @@ def _http_error(request: Request, error: Exception) -> Response:
         # A detail that is not ours may be a library's word on what was sent.
         code = _HTTP_CODES.get(error.status_code, "http")
         detail, members = f"{phrase}.", None
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_methods_of(request))
     title = next((k.title for k in kinds() if k.code == code), phrase)
     return problem_response(
         request,
         Kind(error.status_code, code, title),
         detail,
-        headers=dict(error.headers or {}),
+        headers=headers,
         members=members,
     )
+
+
+def _methods_of(request: Request) -> Sequence[str]:
+    """What the path takes by any of its routes: the one that refused knows its own alone."""
+    found = [
+        method
+        for method in _METHODS
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] == Match.FULL
+    ]
+    return sorted({*found, "HEAD"} if "GET" in found else set(found))
 
 
 def _validation_error(request: Request, error: Exception) -> Response:

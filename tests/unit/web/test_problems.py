@@ -125,6 +125,56 @@ def test_what_is_not_there_is_a_problem_too(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+def test_what_a_path_takes_by_all_of_its_routes_is_named(world: World) -> None:
+    client: TestClient = world.client()
+
+    assert client.patch("/api/v1/credentials").headers["allow"] == "GET, HEAD, POST"
+    assert client.put("/health").headers["allow"] == "GET, HEAD"
+    assert client.get("/api/v1/verify").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs", "/nowhere", "/static/app.css"])
+def test_a_head_is_a_get_without_its_body(world: World, path: str) -> None:
+    client: TestClient = world.client()
+    whole, head = client.get(path), client.head(path)
+
+    changing = {"request-id", "date"}
+    kept = [
+        {name: value for name, value in each.headers.items() if name not in changing}
+        for each in (whole, head)
+    ]
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize(
+    "sent", [None, "text/plain", "text/csv", "multipart/form-data"]
+)
+def test_json_that_is_sent_as_something_else_is_refused_as_that(
+    world: World, sent: str | None
+) -> None:
+    headers = {"Idempotency-Key": "one"} | (
+        {} if sent is None else {"Content-Type": sent}
+    )
+
+    answer = world.client(world.riverside.key).post(
+        "/api/v1/credentials", content=b"{}", headers=headers
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "media_type")
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+def test_json_of_a_kind_is_json(world: World) -> None:
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/ld+json"}
+
+    answer = world.client(world.riverside.key).post(
+        "/api/v1/credentials", content=b"{}", headers=headers
+    )
+
+    assert answer.json()["code"] == "invalid"
+
+
 def test_a_person_gets_a_page_and_a_program_a_document(world: World) -> None:
     client = world.client()
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -125,14 +125,6 @@ def test_while_a_large_body_is_read_others_are_answered(
     assert everybody == [True] * waits
 
 
-def test_json_under_another_media_type_is_refused(world: World) -> None:
-    answer = post(
-        world.client(world.riverside.key), text(), **{"Content-Type": "text/plain"}
-    )
-
-    assert answer.status_code == 422
-
-
 def test_a_body_over_a_megabyte_is_refused(world: World) -> None:
     answer = post(world.client(world.riverside.key), b" " * 1_048_577)
 
