@@ -395,6 +395,49 @@ def test_a_database_that_was_not_upgraded_says_so(perdure: Command) -> None:
     assert "perdure db upgrade" in answer.err
 
 
+def test_a_folder_that_is_there_keeps_its_rights_and_is_not_for_archives_if_others_see_it(
+    ledger: Command, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    write = ("credential", "archives", "--org", "riverside", "--out", str(shared))
+
+    refused = ledger(*write)
+    assert refused.code == 1
+    assert f"chmod 700 {shared}" in refused.err
+    assert shared.stat().st_mode & 0o777 == 0o755
+    shared.chmod(0o700)
+    assert ledger(*write).code == 0
+
+
+def test_a_passphrase_is_asked_of_nobody(ledger: Command, tmp_path: Path) -> None:
+    answer = ledger("keys", "backup", "--out", str(tmp_path / "all.backup"))
+
+    assert answer.code == 64
+    assert "--passphrase-file" in answer.err
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o600, False)])
+def test_a_passphrase_that_others_can_read_is_told(
+    ledger: Command, tmp_path: Path, mode: int, *, is_told: bool
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("seven quiet rivers under glass")
+    file.chmod(mode)
+
+    answer = ledger(
+        "keys", "backup", "--out", str(tmp_path / "b"), "--passphrase-file", str(file)
+    )
+
+    assert answer.code == 0
+    assert (f"chmod 600 {file}" in answer.err) is is_told
+
+
+def test_wrong_usage_names_the_help_of_its_command(perdure: Command) -> None:
+    assert "org create --help" in perdure("org", "create").err
+
+
 def test_existing_keys_are_never_replaced(ledger: Command, tmp_path: Path) -> None:
     before = (tmp_path / "master.key").read_bytes()
 

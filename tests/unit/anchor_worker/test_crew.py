@@ -1,5 +1,6 @@
 """All loops of a process: what ends one does not end the others, and one exit code comes of it."""
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,21 @@ def waits(stop: threading.Event) -> Ending:
 
 def other_chain(_: threading.Event) -> Ending:
     raise SettingError("every node is of another chain")
+
+
+def test_a_signal_that_comes_to_a_loops_thread_is_heard_in_the_main_one() -> None:
+    stop = threading.Event()
+
+    def signalled(asked: threading.Event) -> Ending:
+        assert not asked.wait(0.2)  # until the main thread waits for this one
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        return waits(asked)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    try:
+        assert run_all([loop(1, signalled)], stop, once=False) is Ending.DONE
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_each_loop_has_a_thread_with_its_chains_name() -> None:
