@@ -67,6 +67,8 @@ def import_(
             code=code,
             now=now(),
             progress=progress,
+            # The same bar twice: what is checked first, and then taken in.
+            checking=progress,
         )
     public = "was here already" if done.already else "answers here now"
     if done.held is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TypeAlias
+from uuid import UUID
 
 from ledger.chain.node import ChainNode, check_chain
 from ledger.chain.pool import first_answer
@@ -137,35 +138,43 @@ class OpenedArchive:
             if identities:
                 unseal(sealed, identities)
 
-    def credentials(
-        self, identities: Sequence[Identity]
-    ) -> Iterator[Sequence[ReadCredential]]:
-        """What is personal, part by part. Raises MalformedError, ProofError, KeystoreError."""
-        trusted: set[bytes] = set()
-        for part in self.manifest.parts:
-            sealed = self.files.read(part.name)
-            part.check(sealed)
-            with _named(part.name):
-                plain = _Files.of(open_archive(unseal(sealed, identities), PART))
-                index = read_personal_index(plain.read(PERSONAL_INDEX))
-                read = []
-                for entry in index:
-                    data = plain.read(entry.file)
-                    with _named(entry.file):
-                        read.append(self._credential(data, entry, trusted))
-            yield read
+    def check_credentials(
+        self,
+        identities: Sequence[Identity],
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> "CheckedCredentials":
+        """Check all that is personal, and that none of it is missing, before any is taken in.
 
-    def _credential(
-        self, data: bytes, entry: PersonalEntry, trusted: set[bytes]
-    ) -> ReadCredential:
-        durable = DurableCredential.from_bytes(data)
+        Raises MalformedError, ProofError, KeystoreError, Refused.
+        """
+        trusted: set[bytes] = set()
+        found: dict[UUID, bool] = {}
+        promised = self.manifest.credentials
+        for name, files in _unsealed(self, identities):
+            for entry, data in files:
+                with _named(name), _named(entry.file):
+                    durable = DurableCredential.from_bytes(data)
+                    is_revoked = self._check_credential(durable, entry, trusted)
+                    found[entry.credential_id] = is_revoked
+            progress(len(found), promised)
+        if len(found) != promised:
+            raise Refused(
+                f"the archive promises {promised} credentials and holds {len(found)}"
+            )
+        revoked_ids = {each for each, is_revoked in found.items() if is_revoked}
+        return CheckedCredentials(self, identities, frozenset(revoked_ids))
+
+    def _check_credential(
+        self, durable: DurableCredential, entry: PersonalEntry, trusted: set[bytes]
+    ) -> bool:
+        """Check one like a file that came from anywhere; answer whether the chain revoked it."""
         durable.check()
         self._check_place(durable, entry)
         _check_index(durable.credential, entry)
         facts = self._prove(durable, trusted)
         if entry.withdrawn_at is not None and not facts.issuer.revoked:
             raise ProofError("the index says withdrawn, the chain does not")
-        return ReadCredential(entry, durable, facts.issuer.revoked)
+        return facts.issuer.revoked
 
     def _check_place(self, durable: DurableCredential, entry: PersonalEntry) -> None:
         """It is the one that the index means, and one of this issuer's."""
@@ -201,6 +210,45 @@ class OpenedArchive:
             _check_vouched(self.witness, self.network, taken.block)
             trusted.add(taken.block.hash)
         return facts
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCredentials:
+    """What is personal in an archive, all of it checked. Made by `check_credentials`."""
+
+    _archive: OpenedArchive
+    _identities: Sequence[Identity]
+    _revoked: frozenset[UUID]
+
+    def parts(self) -> Iterator[Sequence[ReadCredential]]:
+        """The credentials, part by part.
+
+        Raises MalformedError if the file has changed since it was checked.
+        """
+        # What is compared with the manifest again has the bytes that were checked.
+        for _, files in _unsealed(self._archive, self._identities):
+            yield [
+                ReadCredential(
+                    entry,
+                    DurableCredential.from_bytes(data),
+                    entry.credential_id in self._revoked,
+                )
+                for entry, data in files
+            ]
+
+
+def _unsealed(
+    archive: OpenedArchive, identities: Sequence[Identity]
+) -> Iterator[tuple[str, Sequence[tuple[PersonalEntry, bytes]]]]:
+    """Each personal part's name and credentials, none of them checked; one part in memory."""
+    for part in archive.manifest.parts:
+        sealed = archive.files.read(part.name)
+        part.check(sealed)
+        with _named(part.name):
+            plain = _Files.of(open_archive(unseal(sealed, identities), PART))
+            index = read_personal_index(plain.read(PERSONAL_INDEX))
+            files = [(entry, plain.read(entry.file)) for entry in index]
+        yield part.name, files
 
 
 def _check_index(signed: SignedCredential, entry: PersonalEntry) -> None:

@@ -13,10 +13,15 @@ from uuid import UUID
 from ledger.core.canonical import encode
 from ledger.core.issuer import IssuerReference
 from ledger.core.registries import SIGNING_ROLE
-from ledger.errors import Conflict, NotFound, Refused
+from ledger.errors import Conflict, NotFound
 from ledger.keystore.custodian import Identity
 from ledger.keystore.master import MasterKey
-from ledger.services.archive_reading import OpenedArchive, Witness, opened
+from ledger.services.archive_reading import (
+    CheckedCredentials,
+    OpenedArchive,
+    Witness,
+    opened,
+)
 from ledger.services.held import HeldCredential
 from ledger.services.organisations import create_organisation
 from ledger.store import achievements, chains, closings, issuers, organisations
@@ -60,6 +65,7 @@ def import_archive(  # noqa: PLR0913 - an edge each: database, file, networks, w
     code: str | None,
     now: datetime,
     progress: Callable[[int, int], None],
+    checking: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ImportedIssuer:
     """Take a closing archive in. The same archive again changes nothing; a crash loses nothing.
 
@@ -67,21 +73,24 @@ def import_archive(  # noqa: PLR0913 - an edge each: database, file, networks, w
     the file that is damaged, or for a code that no organisation may have, ProofError for what the
     chain does not say, Refused, Conflict if the code is another organisation's or not the one
     that the issuer has here, or the issuer is this ledger's own, KeystoreError if no identity
-    fits, and what `master` raises. After those last two nothing is kept.
+    fits, and what `master` raises. After none of these anything is kept.
     """
     with opened(path, networks, witness) as archive:
-        # All that can be wrong with what was typed, before anything is kept.
+        # All that can be wrong, with what was typed and with the file, before anything is kept.
         archive.check_parts(identities)
         opened_master = master() if identities else None
+        checked = (
+            archive.check_credentials(identities, checking) if identities else None
+        )
         with database.begin() as tx:
             organisation, already = _public(tx, archive, code, now)
         held = None
-        if opened_master is not None:
+        if opened_master is not None and checked is not None:
             held = _personal(
                 database,
                 organisation,
-                archive,
-                identities=identities,
+                checked,
+                total=archive.manifest.credentials,
                 master=opened_master,
                 progress=progress,
             )
@@ -219,16 +228,16 @@ def _add_keys(
 def _personal(
     database: Database,
     organisation: Organisation,
-    archive: OpenedArchive,
+    checked: CheckedCredentials,
     *,
-    identities: Sequence[Identity],
+    total: int,
     master: MasterKey,
     progress: Callable[[int, int], None],
 ) -> int:
     """Hold every credential back; answer how many were not here yet."""
     new = seen = 0
-    progress(0, archive.manifest.credentials)
-    for part in archive.credentials(identities):
+    progress(0, total)
+    for part in checked.parts():
         for start in range(0, len(part), CHUNK):
             some = part[start : start + CHUNK]
             with database.begin() as tx:
@@ -239,9 +248,5 @@ def _personal(
                         tx, organisation.id, read.entry.credential_id, sealed
                     )
             seen += len(some)
-            progress(seen, archive.manifest.credentials)
-    if seen != archive.manifest.credentials:
-        raise Refused(
-            f"the archive promises {archive.manifest.credentials} credentials and holds {seen}"
-        )
+            progress(seen, total)
     return new

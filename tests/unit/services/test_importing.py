@@ -37,7 +37,13 @@ from ledger.keystore.custodian import Identity
 from ledger.keystore.master import MasterKey
 from ledger.services import importing
 from ledger.services.addresses import Addresses
-from ledger.services.archive_reading import Witness, by_checkpoints, by_node
+from ledger.services.archive_reading import (
+    CheckedCredentials,
+    Witness,
+    by_checkpoints,
+    by_node,
+    opened,
+)
 from ledger.services.archives import earner_archive
 from ledger.services.catalogue import public_achievement
 from ledger.services.certificates import public_certificate
@@ -502,6 +508,12 @@ def fewer(inner: dict[str, bytes]) -> None:
     inner["index.json"] = encode(index)
 
 
+def one_twice(inner: dict[str, bytes]) -> None:
+    index, _ = entry_of(inner)
+    index["credentials"][0] = index["credentials"][1]
+    inner["index.json"] = encode(index)
+
+
 def no_index(inner: dict[str, bytes]) -> None:
     del inner["index.json"]
 
@@ -515,11 +527,14 @@ def test_a_forged_personal_part_is_refused(heir: Heir) -> None:
         (withdrawn, "the chain does not"),
         (not_there, "is not in the archive"),
         (fewer, "promises 3 credentials and holds 2"),
+        (one_twice, "promises 3 credentials and holds 2"),
         (no_index, "index.json is not in the archive"),
     ):
         path = reseal(heir, change)
         with pytest.raises((MalformedError, ProofError, Refused), match=words):
             heir.take(path=path, identities=heir.identities)
+    # Not the public record either, nor what is well of the part.
+    assert "riverside" not in heir.rows().lower()
 
 
 @pytest.mark.parametrize(
@@ -551,6 +566,27 @@ def test_an_index_that_contradicts_the_signed_bytes_is_refused(
         ProofError, match=f"{heir.town.credentials[0]}.*the index has {words}"
     ):
         heir.take(path=path, identities=heir.identities)
+
+
+def test_a_withdrawal_that_the_index_leaves_out_is_known_from_the_chain(
+    heir: Heir,
+) -> None:
+    withdrawn = heir.town.credentials[2]
+
+    def change(inner: dict[str, bytes]) -> None:
+        index, _ = entry_of(inner)
+        for entry in index["credentials"]:
+            entry.update(withdrawnAt=None, withdrawalReason=None)
+        inner["index.json"] = encode(index)
+
+    heir.take(path=reseal(heir, change), identities=heir.identities)
+    for each in heir.town.credentials:
+        heir.release(each)
+    with heir.database.read() as tx:
+        listed = list_credentials(tx, heir.caller(), limit=9)
+    reasons = {each.record.id: each.record.withdrawal_reason for each in listed}
+    assert [each for each, reason in reasons.items() if reason] == [withdrawn]
+    assert "withdrawn on the blockchain" in str(reasons[withdrawn])
 
 
 def test_an_anchor_that_nobody_proved_comes_to_no_batch(heir: Heir) -> None:
@@ -593,6 +629,34 @@ def test_an_anchor_that_the_worker_read_stays_when_a_file_says_another(
     heir.release(second)
     with heir.database.read() as tx:
         assert batches.anchors(tx, record.batch_id) == (read,)
+
+
+def test_what_changes_after_it_was_checked_is_not_taken_in(heir: Heir) -> None:
+    """Another part that opens, in its place: the manifest has the one that was checked."""
+    with ZipFile(reseal(heir, no_evidence)) as forged:
+        other = {"personal/0001.zip.age": forged.read("personal/0001.zip.age")}
+    swapped = heir.forge({**heir.files(), **other}, relist=False)
+    with opened(swapped, [heir.town.network], heir.node) as archive:
+        checked = CheckedCredentials(archive, heir.identities, frozenset())
+        with pytest.raises(MalformedError, match="not what the manifest lists"):
+            list(checked.parts())
+
+
+def test_checking_and_taking_in_are_both_told(heir: Heir) -> None:
+    told: list[tuple[str, int, int]] = []
+    import_archive(
+        heir.database,
+        heir.archive,
+        networks=[heir.town.network],
+        witness=heir.node,
+        identities=heir.identities,
+        master=lambda: heir.master,
+        code=None,
+        now=NOW,
+        progress=lambda done, total: told.append(("taken in", done, total)),
+        checking=lambda done, total: told.append(("checked", done, total)),
+    )
+    assert told == [("checked", 3, 3), ("taken in", 0, 3), ("taken in", 3, 3)]
 
 
 # ---------------------------------------------------------------- nobody is shown
