@@ -115,6 +115,7 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
         raise MalformedError("the roster is empty: it needs a header line") from None
     positions = _positions(header)
     rows: list[RosterRow] = []
+    first: dict[tuple[str, str, date], RosterRow] = {}
     problems: list[Problem] = []
     problem_count = refused = 0
     for count, (line, cells) in enumerate(records, 1):
@@ -126,6 +127,9 @@ def parse_roster(data: bytes, *, offers: frozenset[str], today: date) -> Roster:
             continue
         row, found = _row(line, cells, positions, offers=offers, today=today)
         if row is not None:
+            key = (row.achievement, row.award.email, row.award.awarded_on)
+            found = _differing(row, first.setdefault(key, row))
+        if row is not None and not found:
             rows.append(row)
         elif found:
             refused += 1
@@ -254,6 +258,23 @@ def _row(
         shown = _visible(",".join(cells))
         return None, [Problem(line, None, shown, "format", str(error))]
     return RosterRow(line, achievement, award), []
+
+
+def _differing(row: RosterRow, other: RosterRow) -> list[Problem]:
+    """What tells a record from an earlier one of the same award: its person would get nothing."""
+    differing = []
+    if (row.award.name or "").casefold() != (other.award.name or "").casefold():
+        differing.append("name")
+    if row.award.score != other.award.score:
+        differing.append("score")
+    if not differing:
+        return []
+    reason = (
+        f"line {other.line} is the same award (achievement, email, awarded_on) with another"
+        f" {' and '.join(differing)}, and gets one credential. Correct one of the two, or give"
+        " each person an address"
+    )
+    return [Problem(row.line, None, row.award.email, "differs", reason)]
 
 
 def _check_characters(column: str, value: str) -> None:

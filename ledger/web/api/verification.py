@@ -6,11 +6,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from ledger.core import archive
 from ledger.core.baking import MAX_IMAGE_BYTES
 from ledger.core.canonical import encode
 from ledger.verify.verification import verify
 from ledger.web.deps import Edges
 from ledger.web.metrics import ServerMetrics
+from ledger.web.problems import HttpProblem
 from ledger.web.schemas import problems
 from ledger.web.slots import held
 from ledger.web.strict import API, LIMIT, StrictRoute
@@ -67,6 +69,12 @@ def post_verify(
     It changes nothing and keeps nothing, so it takes no Idempotency-Key. Which networks,
     addresses and trust list count is set by whoever runs this ledger, never by the request.
     """
+    if file.startswith(archive.SIGNATURES):
+        raise HttpProblem(
+            415,
+            "media_type",
+            "This is an archive. Send the files in it one by one: .json, .png, .svg or .pdf.",
+        )
     slots: BoundedSemaphore = request.app.state.verifier_slots
     # A slow chain address must not hold every thread: then issuing would stand still too.
     with (

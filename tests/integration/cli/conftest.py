@@ -52,6 +52,7 @@ def perdure(
         monkeypatch.setenv(name, value)
     (tmp_path / "networks.json").write_bytes(networks_of(chain))
     (tmp_path / "passphrase").write_text(PASSPHRASE)
+    (tmp_path / "passphrase").chmod(0o600)
 
     def run(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["perdure", *arguments])

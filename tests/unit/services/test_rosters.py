@@ -161,6 +161,30 @@ def test_what_a_roster_lets_through_can_be_signed(character: str) -> None:
         assert encode([row.award.name, row.award.narrative])
 
 
+def test_two_records_of_one_award_that_differ_are_no_award_twice() -> None:
+    """Brothers and sisters with their parent's address, or a result that was corrected."""
+    rows = [
+        "py-1,Con Flict,cf@example.com,2026-03-01,80,,",
+        "py-1,CON FLICT,CF@example.com,2026-03-01,80,,a word more",
+        "py-1,Con Flict,cf@example.com,2026-03-01,90,,",
+        "py-1,Other Name,cf@example.com,2026-03-01,81,,",
+        "py-1,Other Name,cf@example.com,2026-03-02,80,,",
+        "sql-1,Other Name,cf@example.com,2026-03-01,80,,",
+    ]
+
+    roster = read(HEADER + "\n".join(rows))
+
+    assert [row.line for row in roster.rows] == [2, 3, 6, 7]
+    assert [(p.line, p.column, p.value, p.code) for p in roster.problems] == [
+        (4, None, "cf@example.com", "differs"),
+        (5, None, "cf@example.com", "differs"),
+    ]
+    assert "line 2" in roster.problems[0].reason
+    assert "another score, and" in roster.problems[0].reason
+    assert "another name and score, and" in roster.problems[1].reason
+    assert roster.refused == 2
+
+
 def test_spreadsheet_habits_are_read() -> None:
     """A byte order mark, semicolons, CRLF, header case, per cent signs, blank lines."""
     roster = read(

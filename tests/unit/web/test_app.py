@@ -455,6 +455,13 @@ def test_anybody_may_have_a_file_checked(world: World) -> None:
     assert signed.json()["verdict"] == "incomplete"
 
 
+def test_an_archive_is_no_credential_that_anybody_lacks(world: World) -> None:
+    answer = world.client().post("/api/v1/verify", content=b"PK\3\4 and more")
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "media_type")
+    assert "one by one: .json, .png, .svg or .pdf" in answer.json()["detail"]
+
+
 def test_checks_beyond_the_limit_are_put_off(world: World) -> None:
     client = world.client()
     slots = client.app.state.verifier_slots  # type: ignore[attr-defined]
