@@ -264,6 +264,8 @@ class Confirmer:
         elif row.kind is ChainTxKind.CLOSE and row.subject != LOST:
             # Whoever carried our request before us has closed it; what is closed, is.
             record = self._closed(node, row, finalized) or _nothing
+        elif row.kind is ChainTxKind.REVOKE and row.subject != LOST:
+            record = self._recovery_acts(node, row)
         else:
             record = _nothing
         if record is None:
@@ -292,7 +294,8 @@ class Confirmer:
             _log.info("final", extra=extra)
         else:
             _log.critical(
-                "the contract refused it: reverted, for the operator", extra=extra
+                "the contract refused it: reverted; it is signed anew by perdure issuer renew",
+                extra=extra,
             )
         return True
 
@@ -358,6 +361,17 @@ class Confirmer:
         return lambda tx: issuers.mark_closed(
             tx, organisation_id, closed_at, block=at.number
         )
+
+    def _recovery_acts(self, node: ChainNode, row: ChainTx) -> _Record:
+        """How often the recovery key has acted: it was signed under another number, perhaps."""
+        # revoke(bytes32 id, ...)
+        issuer_id = row.data[4:36]
+        # The newest block, not a final one: what is signed again is carried after it.
+        issuer = IssuerRegistry(node, row.to).issuer(issuer_id, "latest")
+        if issuer is None:
+            return _nothing
+        count = issuer.recovery_acts
+        return lambda tx: issuers.note_recovery_acts(tx, row.chain_id, issuer_id, count)
 
     def _alarm(self, row: ChainTx, words: str) -> None:
         """Say it once, not at every round."""

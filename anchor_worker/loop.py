@@ -22,6 +22,7 @@ from anchor_worker.outages import Outages
 from anchor_worker.policy import PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
+from anchor_worker.recovery_watch import RecoveryWatch
 from anchor_worker.retired import Retired
 from anchor_worker.seal import Sealer
 from anchor_worker.spread import Spreader
@@ -84,6 +85,8 @@ class Steps:
     retired: Retired | None = None
     #: Tells whoever asks the database that no node can be used.
     outages: Outages | None = None
+    #: Keeps the number under which revocations are signed.
+    recovery_watch: RecoveryWatch | None = None
 
 
 class Worker:
@@ -214,6 +217,8 @@ class Worker:
             worked |= self._steps.prover.step(node, lease)
         if self._steps.purse is not None:
             self._steps.purse.step(node)
+        if self._steps.recovery_watch is not None:
+            self._steps.recovery_watch.step(node)
         return worked or sealed
 
     @contextmanager

@@ -28,6 +28,7 @@ from anchor_worker.policy import Overrides, PolicyInForce
 from anchor_worker.prove import Prover
 from anchor_worker.purse import Purse
 from anchor_worker.receiver import HttpReceiver
+from anchor_worker.recovery_watch import RecoveryWatch
 from anchor_worker.retired import Retired
 from anchor_worker.seal import CHECKPOINT_AGE, Sealer
 from anchor_worker.spread import Spreader
@@ -337,6 +338,7 @@ def make_loops(  # noqa: PLR0913 - what a process is made of
                     clock=clock,
                 ),
                 Outages(database, chain.chain_id, clock=clock),
+                RecoveryWatch(database, chain, clock=clock),
             ),
             sender=signer.address,
             owner=owner,

@@ -1,7 +1,7 @@
 """
 Both registries in the memory of a chain: what the ledger sends and reads of them first.
 
-anchor, register, addKey, revoke, endorse and close, their views, and their storage slot by
+anchor, register, addKey, revoke, rotate, endorse and close, their views, and their storage slot by
 slot, so that the chain in memory can prove what they say.
 """
 
@@ -38,6 +38,7 @@ from ledger.core.registries import (
     ISSUER_ID_TAG,
     ISSUER_PROFILE,
     ISSUER_RECOVERY,
+    ISSUER_RECOVERY_ACTS,
     ISSUER_REGISTERED_AT,
     ISSUER_REGISTRY,
     ISSUER_REGISTRY_CODE_HASH,
@@ -74,6 +75,7 @@ class _Issuer:
     closed_at: int = 0
     successor: bytes = bytes(32)
     statement: bytes = bytes(32)
+    recovery_acts: int = 0
 
     @property
     def profile(self) -> bytes:
@@ -160,6 +162,11 @@ class MemoryRegistries:
             ):
                 slot = (first + place.slot) % (1 << 256)
                 yield slot.to_bytes(32, "big"), int.from_bytes(member, "big")
+            slot = (first + ISSUER_RECOVERY_ACTS.slot) % (1 << 256)
+            yield (
+                slot.to_bytes(32, "big"),
+                _packed((ISSUER_RECOVERY_ACTS, issuer.recovery_acts)),
+            )
             for key, (opened, until, since, role) in issuer.keys.items():
                 yield (
                     key_slot(name, key),
@@ -212,6 +219,8 @@ def _issuer_act(
         _add_key(state, data[4:], header, domain)
     elif data[:4] == _selector(FORMS[ActKind.REVOKE].call):
         _revoke(state, data[4:], header, domain)
+    elif data[:4] == _selector(FORMS[ActKind.ROTATE].call):
+        _rotate(state, data[4:], header, domain)
     elif data[:4] == _selector(FORMS[ActKind.ENDORSE].call):
         _endorse(state, data[4:], header, domain)
     elif data[:4] == _selector(FORMS[ActKind.CLOSE].call):
@@ -261,7 +270,8 @@ def _revoke(
     # After closing the successor's keys count instead.
     entitled = issuer.successor if issuer.closed_at else issuer_id
     holder = _open_request(state, entitled, deadline, header)
-    request = digest(domain, ActKind.REVOKE, [issuer_id, word, mask, 0, deadline])
+    values = [issuer_id, word, mask, issuer.recovery_acts, deadline]
+    request = digest(domain, ActKind.REVOKE, values)
     key = bytes.fromhex(signer.removeprefix("0x")).rjust(32, b"\0")
     if (
         _signer(request, signature) != signer
@@ -269,6 +279,23 @@ def _revoke(
     ):
         raise _Revert
     issuer.status[word] = issuer.status.get(word, 0) | mask
+
+
+def _rotate(
+    state: MemoryRegistries, words: bytes, header: Moment, domain: Domain
+) -> None:
+    form = FORMS[ActKind.ROTATE]
+    issuer_id, controller, recovery, signer, deadline, signature = decode(
+        form.call_types, words
+    )
+    issuer = _open_request(state, issuer_id, deadline, header)
+    values = [issuer_id, controller, recovery, issuer.recovery_acts, deadline]
+    committed = keccak256(encode(["address"], [signer]))
+    request = digest(domain, ActKind.ROTATE, values)
+    if issuer.recovery != committed or _signer(request, signature) != signer:
+        raise _Revert
+    issuer.controller, issuer.recovery = str(controller).lower(), recovery
+    issuer.recovery_acts += 1
 
 
 def _close(
@@ -343,6 +370,6 @@ def _issuer_view(issuer: _Issuer | None) -> bytes:
             issuer.profile,
             issuer.successor,
             issuer.statement,
-            0,
+            issuer.recovery_acts,
         ]
     return encode(types, values)

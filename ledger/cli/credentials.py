@@ -194,7 +194,10 @@ def credential_revoke(
     reason: Annotated[str, typer.Option(help="Why; people who check it will ask.")],
     as_json: AsJson = False,
 ) -> int:
-    """Withdraw a credential. This is final."""
+    """Withdraw a credential. This is final.
+
+    Asked again once the chain has refused to record it, it is signed anew; the first reason stays.
+    """
     from ledger.services.withdrawal import withdraw_credential
 
     settings = settings_from_environment()

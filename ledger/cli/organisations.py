@@ -240,6 +240,49 @@ def issuer_show(org_code: Org, as_json: AsJson = False) -> int:
     return 0
 
 
+@issuer.command("renew")
+def issuer_renew(
+    org_codes: Annotated[
+        list[str] | None, typer.Option("--org", help="Only these organisations.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Sign anew what the chain refused: registrations, keys and withdrawals.
+
+    Of all organisations; also what has waited for half of the 30 days in which it may be carried.
+    Run it once you know why the chain refused (perdure doctor names each): late acts, and
+    withdrawals from before an act of the recovery key, go through then.
+    """
+    from ledger.services.renewal import renew_acts, renewable
+
+    settings = settings_from_environment()
+    master = open_master(settings)
+    with open_database(settings).begin() as tx:
+        done = [
+            renew_acts(tx, caller, master=master, now=now())
+            for caller in renewable(tx, org_codes or None)
+        ]
+    show(
+        [
+            {
+                "organisation": each.organisation_code,
+                "registering": each.registering,
+                "withdrawals": each.withdrawals,
+            }
+            for each in done
+        ],
+        as_json,
+        "\n".join(
+            f"{each.organisation_code}: {each.registering} acts of the registration,"
+            f" {each.withdrawals} withdrawals signed anew"
+            for each in done
+            if each.registering or each.withdrawals
+        )
+        or "Nothing was refused, and nothing has waited for long.",
+    )
+    return 0
+
+
 def _state_of(key: "IssuerKey", closed_at: int | None) -> str:
     if closed_at is not None:
         return "closed"

@@ -42,6 +42,7 @@ class AlarmName(StrEnum):
     UNANCHORED = "PerdureCredentialUnanchored"
     PENDING = "PerdureTransactionPending"
     FAILED = "PerdureTransactionFailed"
+    REFUSED = "PerdureActRefused"
     NO_WORKER = "PerdureNoWorker"
     CHAIN_AWAY = "PerdureChainAway"
     STANDSTILL = "PerdureStandstill"
@@ -105,6 +106,13 @@ def _alarms(figures: Figures, now: datetime) -> Iterator[Alarm]:
             f"{_count(figures.failed_lately, 'transaction')} of the last days failed for good",
             "Look in the worker's log for lines of level critical."
             + (" What comes after may wait behind it." if blocked else ""),
+        )
+    if figures.refused_acts:
+        yield Alarm(
+            AlarmName.REFUSED,
+            f"{_count(figures.refused_acts, 'act')} refused by the chain, and not asked for"
+            " again: what verifiers see is not what this ledger says",
+            "See which: perdure doctor --offline. Sign them anew: perdure issuer renew.",
         )
     outage = current_outage(figures, now)
     if outage is not None:

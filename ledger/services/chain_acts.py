@@ -19,9 +19,10 @@ def enqueue(
 ) -> ChainTx:
     """Enqueue an act on an issuer's record. `name` tells it from others of its kind.
 
-    The same act again gives the row that is there: it is sent once.
+    The same act again gives the row that is there: it is sent once. Only what the chain refused
+    for good is enqueued anew, as it is signed now.
     """
-    return chain_txs.enqueue(
+    return chain_txs.enqueue_anew(
         tx,
         NewChainTx(
             kind=ChainTxKind(act.kind.value),

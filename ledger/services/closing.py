@@ -260,11 +260,17 @@ def _open_items(
             work.not_final,
             "credentials whose batch is not final on the chain",
         ),
-        ("unrevoked", work.unrevoked, "withdrawals that are not final on the chain"),
         ("pending_acts", work.pending_acts, "other acts on their way to the chain"),
     ):
         if count:
             yield OpenItem(code, count, what, wait)
+    if work.unrevoked:
+        yield OpenItem(
+            "unrevoked",
+            work.unrevoked,
+            "withdrawals that are not final on the chain",
+            f"{wait}; those that the chain refused are signed anew by: perdure issuer renew",
+        )
     if work.unproved:
         todo = (
             "wait for the worker; if it stays so, its node proves no state: use another"
@@ -280,7 +286,7 @@ def _open_items(
             "failed_acts",
             work.failed_acts,
             "acts that the chain refused for good",
-            "nobody carries them any more; look whether something is missing because of them",
+            "what is missing because of them is signed anew by: perdure issuer renew",
             blocks=False,
         )
     archived = stage is Stage.IMPORTED or (
@@ -519,15 +525,7 @@ def _enqueue(
         statement_hash(statement),
         acts.Authority(authorised.recovery, int((now + ACT_LIFETIME).timestamp())),
     )
-    tried = len(_acts(tx, record))
-    enqueue(
-        tx,
-        act,
-        record,
-        subject=str(record.organisation_id),
-        name=str(tried) if tried else "",
-        now=now,
-    )
+    enqueue(tx, act, record, subject=str(record.organisation_id), name="", now=now)
 
 
 def _moment(instant: datetime | None) -> str | None:

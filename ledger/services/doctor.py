@@ -36,6 +36,7 @@ from ledger.store import (
     credentials,
     evidence,
     policies,
+    refused_acts,
     trees,
 )
 from ledger.store.database import Database, Transaction
@@ -191,6 +192,9 @@ class _Examination:
                 chain_txs.in_state(tx, self._chain.chain_id, tuple(ChainTxState), _MANY)
             )
             neglected = evidence.neglected(tx, self._chain.chain_id)
+            refused = refused_acts.on_chain(tx, self._chain.chain_id)
+        for row in refused:
+            self._found.add("act.refused", row.subject, _refusal_of(row))
         for batch_id in neglected:
             self._found.add(
                 "batch.evidence",
@@ -403,6 +407,14 @@ class _Examination:
                     f"nonce {row.nonce} of {sender} is used by none of our transactions; see"
                     f" what used it: perdure recover --dry-run --sender {sender}",
                 )
+
+
+def _refusal_of(row: ChainTx) -> str:
+    command = "close" if row.kind is ChainTxKind.CLOSE else "renew"
+    return (
+        f"{row.kind} was refused for good ({row.state}), and nobody has asked for it again:"
+        f" perdure issuer {command}"
+    )
 
 
 def _problem_of(row: ChainTx, attempt: Attempt) -> str | None:

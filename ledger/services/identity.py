@@ -121,6 +121,14 @@ def revoking_secret(tx: Transaction, caller: Caller, master: MasterKey) -> bytes
     return open_key(_newest(tx, caller, IssuerKeyRole.REVOKING), master)
 
 
+def controller_secret(tx: Transaction, caller: Caller, master: MasterKey) -> bytes:
+    """The secp256k1 private key of an issuer's daily acts.
+
+    Raises KeystoreError if the master key does not fit, Refused if there is none.
+    """
+    return open_key(_newest(tx, caller, IssuerKeyRole.CONTROLLER), master)
+
+
 def open_key(key: IssuerKey, master: MasterKey) -> bytes:
     """Unseal a private key. Raises KeystoreError, also for a key that stayed elsewhere."""
     if key.sealed is None:

@@ -81,6 +81,8 @@ def restore_keys(  # noqa: PLR0913 - the file and what opens it, whose, and unde
     `only` chooses organisations by their codes in the file; `code` is another one for the single
     one. Acts that put record and keys on the chain are enqueued again: where they happened
     already they change nothing, and the worker then reads back since when each key is open.
+    What the chain refused is signed anew.
+
     Raises MalformedError, KeystoreError, NotFound for a chosen code that the file does not have,
     Refused for another code for several, Conflict if that code is here an organisation's of
     another name or identity, or the identity is here under another code than `code`.
@@ -159,7 +161,8 @@ def _restore(  # noqa: PLR0917 - whose, under which code, under which key, when
     ]
     for key in added:
         issuers.add_key(tx, key)
-    enqueue_registration(tx, record, controllers[0], keys=added, now=now)
+    unopened = issuers.unopened(tx, organisation.id)
+    enqueue_registration(tx, record, controllers[0], keys=unopened, now=now)
     return RestoredIssuer(
         organisation.code,
         IssuerReference(record.chain_id, record.registry, record.issuer_id),

@@ -49,6 +49,7 @@ class ChainStatus:
             "oldestWaiting": _text(work.oldest_waiting),
             "oldestUnanchored": _text(found.oldest_unanchored),
             "oldestPending": _text(found.oldest_pending),
+            "refusedActs": found.refused_acts,
             "transactions": {s.value: n for s, n in work.chain_txs.items()},
             "anchored": {"batches": found.anchored, "credentials": found.credentials},
             "workers": [

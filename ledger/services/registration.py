@@ -60,7 +60,10 @@ def register_issuer(  # noqa: PLR0913 - an edge each: chain, keys, backup, clock
     except NotFound:
         pass
     else:
-        raise Conflict(f"{organisation.name} has an issuer record already")
+        raise Conflict(
+            f"{organisation.name} has an issuer record already; what the chain refused of its"
+            f" registration is signed anew by: perdure issuer renew --org {organisation.code}"
+        )
 
     controller = accounts.new_account(entropy)
     revoker = accounts.new_account(entropy)
@@ -139,7 +142,8 @@ def enqueue_registration(
 ) -> None:
     """Enqueue the acts that put a record and its keys on the chain.
 
-    Each act changes nothing where it has happened already, so enqueuing twice is harmless.
+    Each act changes nothing where it has happened already, so enqueuing twice is harmless. One
+    that the chain refused is enqueued anew, with another deadline.
     """
     subject = str(record.organisation_id)
     deadline = int((now + ACT_LIFETIME).timestamp())

@@ -1,5 +1,6 @@
 """Withdrawing a credential: a status bit on the chain, set for good."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,11 +12,19 @@ from ledger.services.chain_acts import enqueue
 from ledger.services.identity import issuer_record, revoking_secret
 from ledger.services.organisations import Caller
 from ledger.services.registration import ACT_LIFETIME
-from ledger.store import closings, credentials, issuers, organisations
+from ledger.store import chain_txs, closings, credentials, issuers, organisations
 from ledger.store.database import Transaction
-from ledger.store.records import ChainTx, IssuerRecord
+from ledger.store.records import ChainTx, ChainTxKind, IssuerRecord
 
 MAX_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """That a credential is withdrawn, since when, and the act that tells the chain."""
+
+    act: ChainTx
+    withdrawn_at: datetime
 
 
 def withdraw_credential(
@@ -26,12 +35,13 @@ def withdraw_credential(
     reason: str,
     master: MasterKey,
     now: datetime,
-) -> ChainTx:
+) -> Withdrawal:
     """Withdraw a credential and enqueue its revocation on the chain.
 
     The index stands in the signed bytes, so this works before the credential is anchored. The
     caller's own, or one of an organisation that has closed and named the caller as its successor.
-    Raises NotFound, Conflict if it is withdrawn already, MalformedError without a reason, Refused
+    A revocation that the chain refused is signed and enqueued anew; the first reason stays. Raises
+    NotFound, Conflict if it is withdrawn already, MalformedError without a reason, Refused
     to an organisation that closes itself.
     """
     reason = reason.strip()
@@ -50,16 +60,30 @@ def withdraw_credential(
             " more, only the successor can, if it named one"
         )
     secret = revoking_secret(tx, caller, master)
-    credential = credentials.withdraw(
-        tx, record.organisation_id, credential_id, reason, now
-    )
+    since = _refused_since(tx, record, credential_id)
+    if since is None:
+        credentials.withdraw(tx, record.organisation_id, credential_id, reason, now)
+    act = enqueue_revocation(tx, record, credential_id, secret, now=now)
+    return Withdrawal(act, since or now)
+
+
+def enqueue_revocation(
+    tx: Transaction,
+    record: IssuerRecord,
+    credential_id: UUID,
+    secret: bytes,
+    *,
+    now: datetime,
+) -> ChainTx:
+    """Sign the revocation of a credential of this issuer and enqueue it. Raises NotFound."""
+    credential = credentials.get(tx, record.organisation_id, credential_id)
     word, bit = word_and_bit(credential.status_index)
     act = acts.revoke(
         acts.Domain(record.chain_id, record.registry),
         record.issuer_id,
         word,
         1 << bit,
-        recovery_acts=0,
+        recovery_acts=record.recovery_acts,
         deadline=int((now + ACT_LIFETIME).timestamp()),
         secret=secret,
     )
@@ -71,6 +95,20 @@ def withdraw_credential(
         name=str(credential.status_index),
         now=now,
     )
+
+
+def _refused_since(
+    tx: Transaction, record: IssuerRecord, credential_id: UUID
+) -> datetime | None:
+    """Since when it is withdrawn, if no act is left that could tell the chain; else None."""
+    about = [
+        row
+        for row in chain_txs.about(tx, str(credential_id))
+        if row.kind is ChainTxKind.REVOKE
+    ]
+    if not about or any(row.state not in chain_txs.FAILED for row in about):
+        return None
+    return credentials.get(tx, record.organisation_id, credential_id).withdrawn_at
 
 
 def _whose(tx: Transaction, own: IssuerRecord, credential_id: UUID) -> IssuerRecord:

@@ -11,7 +11,7 @@ transition to in_progress, or as a further attempt, and only then sent: `begin_a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -55,6 +55,10 @@ TRANSITIONS: Mapping[ChainTxState, frozenset[ChainTxState]] = MappingProxyType(
 ANCHOR_KEY: Final = "anchor/"
 #: Between the key of a call and where its nonce was lost, when it is asked for again.
 _AGAIN: Final = "/after/"
+#: Between the key of an act and how often it was asked for, once the chain has refused it.
+_ANEW: Final = "/anew/"
+#: Nobody carries these any more.
+FAILED: Final = (_S.REVERTED, _S.FATAL)
 
 _NO_TX = "there is no such chain transaction"
 
@@ -98,6 +102,73 @@ def enqueue(tx: Transaction, new: NewChainTx, now: datetime) -> ChainTx:
         )
     )
     return _chain_tx(row)
+
+
+def enqueue_anew(tx: Transaction, new: NewChainTx, now: datetime) -> ChainTx:
+    """Ask for an act as `enqueue` does; one that failed is asked for as a further row.
+
+    Its payload is another then: a later deadline, or another number of recovery acts.
+    """
+    tried = [
+        row
+        for row in about(tx, new.subject)
+        if row.chain_id == new.chain_id and _asked_as(row.unique_key) == new.unique_key
+    ]
+    for row in reversed(tried):
+        if row.state not in FAILED:
+            return row
+    if tried:
+        new = replace(new, unique_key=f"{new.unique_key}{_ANEW}{len(tried)}")
+    return enqueue(tx, new, now)
+
+
+def failed_acts(tx: Transaction, chain_id: int) -> Sequence[ChainTx]:
+    """Acts of which every attempt has failed, each as it was tried last; anchors are none."""
+    rows = tx.rows(_in_state(chain_id, frozenset(FAILED), None))
+    failed = {
+        _act_of(row): row
+        for row in map(_chain_tx, rows)
+        if row.kind is not ChainTxKind.ANCHOR and row.subject != LOST
+    }
+    return [
+        row
+        for act, row in failed.items()
+        if all(
+            other.state in FAILED
+            for other in about(tx, row.subject)
+            if other.chain_id == chain_id and _act_of(other) == act
+        )
+    ]
+
+
+def sealed_before(
+    tx: Transaction, chain_id: int, instant: datetime
+) -> Sequence[ChainTx]:
+    """What was asked for before an instant and has no nonce yet, in order."""
+    rows = tx.rows(_in_state(chain_id, frozenset({_S.SEALED}), None))
+    return [_chain_tx(row) for row in rows if row["created_at"] < instant]
+
+
+def take_back(tx: Transaction, id: UUID) -> None:
+    """Ask no more for what has no nonce yet. Raises Conflict once it has one."""
+    done = tx.change(
+        delete(ChainTxRow).where(
+            col(ChainTxRow.id) == id, col(ChainTxRow.state) == _S.SEALED
+        )
+    )
+    if done != 1:
+        raise Conflict(f"chain transaction {id} is no longer sealed")
+
+
+def _asked_as(unique_key: str) -> str:
+    """The key under which an act was asked for first."""
+    return unique_key.partition(_AGAIN)[0].partition(_ANEW)[0]
+
+
+def _act_of(row: ChainTx) -> tuple[str, str, str]:
+    # An issuer closes once, whatever key its further attempts were given by earlier releases.
+    name = "" if row.kind is ChainTxKind.CLOSE else _asked_as(row.unique_key)
+    return row.kind.value, row.subject, name
 
 
 def copy(
@@ -182,7 +253,7 @@ def in_state(
 
 @cache
 def _in_state(
-    chain_id: int, states: frozenset[ChainTxState], limit: int
+    chain_id: int, states: frozenset[ChainTxState], limit: int | None
 ) -> Select[ChainTxRow]:
     # Asked several times in every round, always for the same few: made once. In two steps:
     # SQLite would go through all that ever was, since that is in order, rather than sort a few.
@@ -380,13 +451,7 @@ def take_over(
     Raises Conflict if the lease is lost or one of the two has moved.
     """
     leases.hold(tx, lease, now=now)
-    done = tx.change(
-        delete(ChainTxRow).where(
-            col(ChainTxRow.id) == anchor.id, col(ChainTxRow.state) == _S.SEALED
-        )
-    )
-    if done != 1:
-        raise Conflict(f"chain transaction {anchor.id} is no longer sealed")
+    take_back(tx, anchor.id)
     if lost.state is not _S.SENT:
         advance(tx, lease, lost.id, lost.state, _S.SENT, now=now, sent_block=sent_block)
     _swap(

@@ -68,6 +68,19 @@ def mark_closed(tx: Transaction, organisation_id: UUID, at: int, *, block: int) 
     evidence.ask_again(tx, organisation_id, block)
 
 
+def note_recovery_acts(
+    tx: Transaction, chain_id: int, issuer_id: bytes, count: int
+) -> None:
+    """Note how often an issuer's recovery key has acted; of one that is not here, nothing."""
+    tx.change(
+        update(IssuerRow)
+        .where(
+            col(IssuerRow.chain_id) == chain_id, col(IssuerRow.issuer_id) == issuer_id
+        )
+        .values(recovery_acts=count)
+    )
+
+
 def add_key(tx: Transaction, key: IssuerKey) -> None:
     """Add a key. Raises Conflict if the organisation has it."""
     tx.change(insert(IssuerKeyRow).values(asdict(key)))
@@ -86,6 +99,15 @@ def keys(
         query.order_by(col(IssuerKeyRow.created_at), col(IssuerKeyRow.key_id))
     )
     return [IssuerKey(**{**row, "role": IssuerKeyRole(row["role"])}) for row in rows]
+
+
+def unopened(tx: Transaction, organisation_id: UUID) -> Sequence[IssuerKey]:
+    """The keys held here of which the registry is not known to have a record, oldest first."""
+    return [
+        key
+        for key in keys(tx, organisation_id)
+        if key.opened is None and key.sealed is not None
+    ]
 
 
 def some_sealed_key(tx: Transaction) -> IssuerKey | None:

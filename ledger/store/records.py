@@ -76,7 +76,8 @@ class IssuerRecord:
     """An organisation's record in ``IssuerRegistry`` and what its id is made of.
 
     ``registered_at`` and ``closed_at`` are block times, None until they are final;
-    ``closed_block`` is a final block at which the registry said that it is closed.
+    ``closed_block`` is a final block at which the registry said that it is closed;
+    ``recovery_acts`` counts the acts of its recovery key, as the worker saw it last.
     """
 
     organisation_id: UUID
@@ -92,6 +93,7 @@ class IssuerRecord:
     registered_at: int | None = None
     closed_at: int | None = None
     closed_block: int | None = None
+    recovery_acts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,7 +554,8 @@ class Figures:
     """What the database says of one chain's work, for whoever watches.
 
     ``oldest_unanchored`` was issued then and is not final on this chain, whatever it waits
-    for. ``failed_lately`` were asked for in the last days and refused by node or contract.
+    for. ``failed_lately`` were asked for in the last days and refused by node or contract;
+    ``refused_acts`` were refused at any time, and nobody has asked for them again.
     ``anchored`` counts batches whose root is final there, and ``credentials`` in them.
     ``outage`` is what a worker saw last, also if no worker has looked since.
     """
@@ -566,3 +569,4 @@ class Figures:
     holders: Sequence[Holder]
     costs: CostReport
     outage: Outage | None = None
+    refused_acts: int = 0

@@ -9,7 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from ledger.store import costs, credentials, leases, outages, policies, standstills
+from ledger.store import (
+    costs,
+    credentials,
+    leases,
+    outages,
+    policies,
+    refused_acts,
+    standstills,
+)
 from ledger.store.database import Transaction
 from ledger.store.records import (
     ChainTxKind,
@@ -139,6 +147,7 @@ def figures(tx: Transaction, chain_id: int, now: datetime) -> Figures:
         holders=leases.holders(tx, chain_id, now),
         costs=cost_report(tx, chain_id, now),
         outage=outages.of(tx, chain_id),
+        refused_acts=len(refused_acts.on_chain(tx, chain_id)),
     )
 
 

@@ -116,6 +116,8 @@ class IssuerRow(_Row, table=True):
     closed_at: int | None = Field(sa_type=BigInteger)
     # A final block at which the registry said so: what is proved before it is out of date.
     closed_block: int | None = Field(sa_type=BigInteger)
+    # What the worker saw last: a revocation signed under another number is refused.
+    recovery_acts: int = Field(default=0, sa_type=BigInteger)
 
 
 class ClosingRow(_Row, table=True):

@@ -113,6 +113,11 @@ class _Families:
             "Transactions of the last seven days that node or contract refused for good.",
             figures.failed_lately,
         )
+        gauge(
+            "acts_refused",
+            "Acts that were refused for good and that nobody has asked for again.",
+            figures.refused_acts,
+        )
         gauge("batches_anchored", "Batches whose root is final.", figures.anchored)
         gauge(
             "credentials_anchored",

@@ -397,10 +397,14 @@ def get_archive(desk: Reading, credential_id: UUID) -> Response:
 def post_withdrawal(
     desk: WithdrawingOnce, credential_id: UUID, body: WithdrawalIn
 ) -> Response:
-    """Withdraw a credential. This is final, and works before it is anchored too."""
+    """Withdraw a credential. This is final, and works before it is anchored too.
+
+    Asked again, it is a conflict, unless the chain has refused to record it: then it is signed
+    anew, and the first reason stays.
+    """
 
     def work(tx: Transaction) -> Answer:
-        withdraw_credential(
+        done = withdraw_credential(
             tx,
             desk.caller,
             credential_id,
@@ -408,9 +412,8 @@ def post_withdrawal(
             master=desk.edges.master,
             now=desk.now,
         )
-        return Answer(
-            201, WithdrawalOut(credential=credential_id, withdrawn_at=desk.now)
-        )
+        shown = WithdrawalOut(credential=credential_id, withdrawn_at=done.withdrawn_at)
+        return Answer(201, shown)
 
     return desk.once.work(work)
 

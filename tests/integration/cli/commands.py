@@ -69,7 +69,7 @@ def register(perdure: Command, tmp_path: Path) -> Answer:
     )  # fmt: skip
 
 
-def work(chain: Anvil) -> None:
+def work(chain: Anvil, *, ends: int = 0) -> None:
     """Let the worker run until everything is at rest; blocks come as fast as it looks."""
     with TemporaryFile("w+") as log:
         worker = subprocess.Popen(
@@ -85,4 +85,4 @@ def work(chain: Anvil) -> None:
             worker.kill()
             worker.wait()
         log.seek(0)
-        assert worker.returncode == 0, log.read()
+        assert worker.returncode == ends, log.read()

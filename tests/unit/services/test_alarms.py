@@ -87,6 +87,7 @@ def test_a_ledger_at_rest_and_one_at_work_are_well() -> None:
         (replace(BUSY, oldest_unanchored=NOW - LIMIT - SECOND), AlarmName.UNANCHORED),
         (replace(BUSY, oldest_pending=NOW - LONGEST_PENDING - SECOND), AlarmName.PENDING),
         (replace(QUIET, failed_lately=1), AlarmName.FAILED),
+        (replace(QUIET, refused_acts=1), AlarmName.REFUSED),
         (replace(BUSY, holders=[]), AlarmName.NO_WORKER),
         (with_costs(balances=[SeenBalance(HELD.sender, 7 * 10**15 - 1, NOW)]), AlarmName.LOW_BALANCE),
         (with_costs(standstills=[STANDSTILL]), AlarmName.STANDSTILL),
@@ -95,7 +96,7 @@ def test_a_ledger_at_rest_and_one_at_work_are_well() -> None:
         (replace(BUSY, holders=[], outage=replace(OUTAGE, seen_at=OUTAGE.seen_at - SECOND)), AlarmName.NO_WORKER),
         (replace(BUSY, holders=[replace(HELD, left=timedelta(0))]), AlarmName.NO_WORKER),
     ],
-    ids=["unanchored", "pending", "failed", "no lease", "balance", "standstill", "away", "away at rest", "away and ended", "expired lease"],
+    ids=["unanchored", "pending", "failed", "refused", "no lease", "balance", "standstill", "away", "away at rest", "away and ended", "expired lease"],
 )  # fmt: skip
 def test_each_alarm_stands_alone(figures: Figures, name: AlarmName) -> None:
     assert names(figures) == [name]

@@ -25,7 +25,7 @@ def withdraw(
             reason=reason,
             master=school.master,
             now=NOW,
-        )
+        ).act
 
 
 def revocations(school: School) -> list[ChainTx]:

@@ -16,16 +16,17 @@ from anchor_worker.prove import Prover
 from anchor_worker.seal import BatchLimits, Sealer
 from anchor_worker.submit import FeePolicy, Submitter
 from ledger.chain import acts
-from ledger.chain.accounts import address_of
+from ledger.chain.accounts import address_of, new_account
 from ledger.chain.memory import MemoryChain
 from ledger.chain.pool import NodePool
 from ledger.chain.registry import IssuerRegistry
-from ledger.chain.sender import KeystoreSigner, SigningRules
+from ledger.chain.sender import KeystoreSigner, SigningRules, TransactionFields
 from ledger.core.canonical import parse
 from ledger.core.closing import Custodian
 from ledger.core.credential import Award
-from ledger.core.issuer import IssuerProfile, IssuerReference
+from ledger.core.issuer import IssuerProfile, IssuerReference, recovery_commitment
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
+from ledger.keystore.backup import decode_backup
 from ledger.keystore.master import MasterKey
 from ledger.services.achievements import add_achievements
 from ledger.services.addresses import Addresses
@@ -55,6 +56,7 @@ SAMPLES = Path(__file__).parents[3] / "scripts" / "samples" / "riverside"
 PASSPHRASE = "correct horse battery"
 CHAIN_ID = 31337
 SENDER_KEY = bytes.fromhex("22" * 32)
+STRANGER_KEY = bytes.fromhex("33" * 32)
 SENDER = address_of(SENDER_KEY)
 START = datetime(2023, 11, 15, 12, 0, tzinfo=UTC)  # where the chain in memory begins
 CANARIES = ("Zoë Canary-Lindqvist", "Ibrahim Canary-Okonkwo", "Mei Canary-Tanaka")
@@ -165,6 +167,41 @@ class Town:
                 master=self.master,
                 now=self.now,
             )
+
+    def carry(self, act: acts.Act) -> None:
+        """Somebody else carries a signed act to the chain."""
+        address = address_of(STRANGER_KEY)
+        rules = SigningRules(
+            CHAIN_ID, acts.known_calls(ANCHOR_REGISTRY, ISSUER_REGISTRY), 100 * 10**9
+        )
+        signed = KeystoreSigner(STRANGER_KEY, rules).sign(
+            TransactionFields(
+                chain_id=CHAIN_ID,
+                nonce=self.chain.nonce(address, "pending"),
+                to=act.to,
+                data=act.data,
+                gas=act.gas,
+                tip=10**9,
+                fee_cap=50 * 10**9,
+            )
+        )
+        self.chain.send(signed.raw)
+        self.chain.mine()
+
+    def rotate(self, code: str = "riverside") -> None:
+        """The recovery key acts, and nobody tells the ledger; the controller stays."""
+        (entry,) = decode_backup(self.backups[code], PASSPHRASE)
+        (recovery,) = entry.secrets["recovery"]
+        (controller,) = entry.secrets["controller"]
+        act = acts.rotate(
+            acts.Domain(CHAIN_ID, ISSUER_REGISTRY),
+            entry.issuer_id,
+            address_of(controller),
+            recovery_commitment(new_account(secrets.token_bytes).address),
+            recovery_acts=0,
+            authority=acts.Authority(recovery, 2**40),
+        )
+        self.carry(act)
 
     def worker(self) -> Worker:
         """A worker as it is after its start."""

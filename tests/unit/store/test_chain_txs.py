@@ -102,6 +102,100 @@ def test_asking_twice_sends_once(database: Database) -> None:
         assert elsewhere.id != row.id
 
 
+def settle(tx: Transaction, lease: Lease, row: ChainTx, nonce: int, end: State) -> None:
+    chain_txs.begin_attempt(tx, lease, attempt(row), nonce=nonce, now=NOW)
+    chain_txs.advance(tx, lease, row.id, State.IN_PROGRESS, end, now=NOW)
+
+
+def test_only_what_failed_is_asked_for_anew(database: Database) -> None:
+    new = new_chain_tx("revoke/01/7", ChainTxKind.REVOKE)
+    neighbour = replace(new, unique_key="revoke/01/77")
+    with database.begin() as tx:
+        lease = take(tx)
+        first = chain_txs.enqueue_anew(tx, new, NOW)
+        assert chain_txs.enqueue_anew(tx, replace(new, data=b"2"), NOW) == first
+        chain_txs.enqueue_anew(tx, neighbour, NOW)
+        settle(tx, lease, first, 0, State.REVERTED)
+        second = chain_txs.enqueue_anew(tx, replace(new, data=b"2"), NOW)
+        assert (second.id != first.id, second.data) == (True, b"2")
+        assert chain_txs.enqueue_anew(tx, replace(new, data=b"3"), NOW) == second
+        settle(tx, lease, second, 1, State.FATAL)
+        third = chain_txs.enqueue_anew(tx, replace(new, data=b"3"), NOW)
+
+    assert [row.unique_key for row in (first, second, third)] == [
+        "revoke/01/7",
+        "revoke/01/7/anew/1",
+        "revoke/01/7/anew/2",
+    ]
+
+
+def test_what_was_displaced_is_not_asked_for_anew(database: Database) -> None:
+    new = new_chain_tx("register/01/")
+    with database.begin() as tx:
+        lease = take(tx)
+        row = chain_txs.enqueue_anew(tx, new, NOW)
+        chain_txs.begin_attempt(tx, lease, attempt(row), nonce=0, now=NOW)
+        again = chain_txs.displace(tx, lease, row.id, now=NOW)
+
+        assert chain_txs.enqueue_anew(tx, new, NOW) == again
+        assert chain_txs.failed_acts(tx, CHAIN_ID) == []
+
+
+def test_an_act_has_failed_once_every_attempt_has(database: Database) -> None:
+    kinds = {"add_key/01/aa": ChainTxKind.ADD_KEY, "add_key/01/bb": ChainTxKind.ADD_KEY}
+    with database.begin() as tx:
+        lease = take(tx)
+        for nonce, (name, kind) in enumerate(kinds.items()):
+            row = chain_txs.enqueue(tx, new_chain_tx(name, kind), NOW)
+            settle(tx, lease, row, nonce, State.REVERTED)
+        anchor = chain_txs.enqueue(
+            tx, new_chain_tx("anchor/1", ChainTxKind.ANCHOR), NOW
+        )
+        settle(tx, lease, anchor, 2, State.FATAL)
+        lost = chain_txs.enqueue(
+            tx, new_chain_tx("recovered/1", ChainTxKind.REVOKE, LOST), NOW
+        )
+        settle(tx, lease, lost, 3, State.REVERTED)
+        names = [row.unique_key for row in chain_txs.failed_acts(tx, CHAIN_ID)]
+        assert names == list(kinds)
+        assert chain_txs.failed_acts(tx, 1) == []
+
+        new = new_chain_tx("add_key/01/aa", ChainTxKind.ADD_KEY)
+        again = chain_txs.enqueue_anew(tx, new, NOW)
+        (row,) = chain_txs.failed_acts(tx, CHAIN_ID)
+        assert row.unique_key == "add_key/01/bb"
+        settle(tx, lease, again, 4, State.REVERTED)
+        assert again.id in {row.id for row in chain_txs.failed_acts(tx, CHAIN_ID)}
+
+
+def test_every_attempt_to_close_is_of_one_act(database: Database) -> None:
+    """Those of earlier releases too, which numbered them."""
+    with database.begin() as tx:
+        lease = take(tx)
+        first = chain_txs.enqueue(tx, new_chain_tx("close/01/", ChainTxKind.CLOSE), NOW)
+        settle(tx, lease, first, 0, State.REVERTED)
+        chain_txs.enqueue(tx, new_chain_tx("close/01/1", ChainTxKind.CLOSE), NOW)
+
+        assert chain_txs.failed_acts(tx, CHAIN_ID) == []
+
+
+def test_what_has_no_nonce_can_be_taken_back(database: Database) -> None:
+    with database.begin() as tx:
+        lease = take(tx)
+        row = enqueue(tx)
+        later = NOW + timedelta(seconds=1)
+        assert chain_txs.sealed_before(tx, CHAIN_ID, NOW) == []
+        assert chain_txs.sealed_before(tx, CHAIN_ID, later) == [row]
+        chain_txs.take_back(tx, row.id)
+        assert chain_txs.sealed_before(tx, CHAIN_ID, later) == []
+
+        begun = enqueue(tx)
+        chain_txs.begin_attempt(tx, lease, attempt(begun), nonce=0, now=NOW)
+        assert chain_txs.sealed_before(tx, CHAIN_ID, later) == []
+        with pytest.raises(Conflict, match="no longer sealed"):
+            chain_txs.take_back(tx, begun.id)
+
+
 def test_come_in_the_order_of_asking(database: Database) -> None:
     """A key is added after its issuer is registered, or it would revert."""
     names = [f"act {n}" for n in (5, 3, 9, 1, 7)]

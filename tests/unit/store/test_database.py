@@ -504,8 +504,11 @@ WITH_ALL_INDEXES = (
     "CREATE INDEX ix_credential_code_code ON credential_code (code)",
 )
 
+#: Back to before 0016; what 0015 did is made anew from any indexes.
+WITHOUT_RECOVERY_ACTS = ("ALTER TABLE issuer DROP COLUMN recovery_acts",)
+
 #: Back to before 0014.
-WITHOUT_AGE = ("DROP INDEX ix_stored_answer_age",)
+WITHOUT_AGE = (*WITHOUT_RECOVERY_ACTS, "DROP INDEX ix_stored_answer_age")
 
 #: Back to before 0013.
 WITHOUT_DUE = (

@@ -119,3 +119,17 @@ def test_ciphertext_stays_out_of_repr() -> None:
     school = Organisation(uuid4(), "riverside", "Riverside", NOW)
 
     assert "ciphertext" not in repr(issuer_key(school))
+
+
+def test_how_often_the_recovery_key_has_acted_is_kept(database: Database) -> None:
+    with database.begin() as tx:
+        record = issuer_record(add_organisation(tx))
+        other = issuer_record(add_organisation(tx, "other"))
+        for each in (record, other):
+            issuers.add(tx, each)
+        issuers.note_recovery_acts(tx, record.chain_id, record.issuer_id, 3)
+        issuers.note_recovery_acts(tx, record.chain_id + 1, other.issuer_id, 4)
+        issuers.note_recovery_acts(tx, record.chain_id, bytes(32), 5)
+
+        assert issuers.of(tx, record.organisation_id).recovery_acts == 3
+        assert issuers.of(tx, other.organisation_id).recovery_acts == 0

@@ -5,6 +5,7 @@ from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Anchored,
     ChainTx,
+    ChainTxKind,
     ChainTxState,
     Closing,
     Figures,
@@ -163,17 +164,23 @@ def test_what_was_asked_for_and_is_not_final_has_an_age(database: Database) -> N
     assert elsewhere.oldest_pending is None
 
 
-def test_what_failed_is_counted_for_a_week(database: Database) -> None:
+def test_what_failed_is_counted_for_a_week_and_an_act_until_it_is_asked_for_again(
+    database: Database,
+) -> None:
     with database.begin() as tx:
         lease = leases.take(tx, CHAIN_ID, SENDER, owner="one", seconds=60, now=NOW)
         assert lease is not None
-        row = chain_txs.enqueue(tx, new_chain_tx("too much gas"), NOW)
+        school = add_school(tx)
+        new = new_chain_tx("too much gas", ChainTxKind.REVOKE, str(school.id))
+        row = chain_txs.enqueue(tx, new, NOW)
         chain_txs.begin_attempt(tx, lease, attempt(row), nonce=0, now=NOW)
         chain_txs.advance(tx, lease, row.id, S.IN_PROGRESS, S.FATAL, now=NOW)
 
         assert reports.figures(tx, CHAIN_ID, NOW).failed_lately == 1
         later = NOW + reports.LATELY
         assert reports.figures(tx, CHAIN_ID, later).failed_lately == 0
+        assert reports.figures(tx, CHAIN_ID, later).refused_acts == 1
+        assert reports.figures(tx, 1, later).refused_acts == 0
 
 
 def test_the_holder_of_a_lease_has_it_as_long_as_it_lasts(database: Database) -> None:

@@ -12,8 +12,8 @@ from ledger.core.durable import parse_credential_file
 from ledger.core.merkle import InclusionProof
 from ledger.keystore.backup import decode_backup
 from ledger.services.organisations import operator_of
-from ledger.store import batches, chains, checkpoints, issuers
-from ledger.store.records import Anchored, Batch
+from ledger.store import batches, chain_txs, chains, checkpoints, issuers, leases
+from ledger.store.records import Anchored, Attempt, Batch, ChainTxState
 from tests.unit.web.world import ACHIEVEMENT, CHAIN, PASSPHRASE, World
 
 AWARD = {
@@ -242,6 +242,42 @@ def test_a_withdrawn_credential_says_when_and_why(world: World) -> None:
     assert (shown["state"], shown["withdrawalReason"]) == ("withdrawn", "Wrong person.")
     found = client.get("/api/v1/credentials", params={"state": "withdrawn"}).json()
     assert [credential["id"] for credential in found["credentials"]] == [shown["id"]]
+
+
+def test_a_withdrawal_that_the_chain_refused_is_taken_again(world: World) -> None:
+    client = world.client(world.riverside.key)
+    address = f"/api/v1/credentials/{world.riverside.credential}/withdrawal"
+    first = client.post(
+        address, json={"reason": "Wrong person."}, headers={"Idempotency-Key": "1"}
+    )
+    with world.edges.database.begin() as tx:
+        (row,) = chain_txs.about(tx, str(world.riverside.credential))
+        sender = "0x" + "aa" * 20
+        lease = leases.take(
+            tx, row.chain_id, sender, owner="one", seconds=60, now=world.clock.now
+        )
+        assert lease is not None
+        tried = Attempt(bytes(32), row.id, b"\2", 1, 1, world.clock.now)
+        chain_txs.begin_attempt(tx, lease, tried, nonce=0, now=world.clock.now)
+        chain_txs.advance(
+            tx,
+            lease,
+            row.id,
+            ChainTxState.IN_PROGRESS,
+            ChainTxState.REVERTED,
+            now=world.clock.now,
+        )
+    world.clock.advance(minutes=1)
+
+    again = client.post(
+        address, json={"reason": "Once more."}, headers={"Idempotency-Key": "2"}
+    )
+
+    assert again.status_code == 201
+    assert again.json() == first.json()
+    with world.edges.database.read() as tx:
+        rows = chain_txs.about(tx, str(world.riverside.credential))
+    assert [row.state.value for row in rows] == ["reverted", "sealed"]
 
 
 def test_a_roster_is_checked_then_issued_and_bad_rows_come_back(world: World) -> None:
