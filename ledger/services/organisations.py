@@ -26,13 +26,15 @@ _CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 class Caller:
     """On whose behalf a request runs. Only an API key or the local operator makes one.
 
-    `until` is when the key ends; None if it never does, and for the operator.
+    `until` is when the key ends; None if it never does, and for the operator. `last_seen` is when
+    the key was used last, as far as it was noted.
     """
 
     organisation: Organisation
     scopes: frozenset[str]
     key_id: UUID | None
     until: datetime | None = None
+    last_seen: datetime | None = None
 
     def require(self, scope: str) -> None:
         """Raise Refused unless the caller's key carries `scope`."""
@@ -149,7 +151,9 @@ def authenticate(tx: Transaction, text: str, now: datetime) -> Caller:
     if not key.usable(now):
         raise refusal
     organisation = organisations.by_id(tx, key.organisation_id)
-    return Caller(organisation, key.scopes, key.id, key.expires_at)
+    return Caller(
+        organisation, key.scopes, key.id, key.expires_at, last_seen=key.last_used_at
+    )
 
 
 def _hash(text: str) -> bytes:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    RootTransaction,
     RowMapping,
     Text,
     column,
@@ -239,6 +240,10 @@ class Database:
         """
         return _transaction(self._writer)
 
+    def begin_at_once(self) -> AbstractContextManager[Transaction]:
+        """As `begin`, but raises StoreError where it would wait for another writer."""
+        return _transaction(self._writer, waits=False)
+
     def read(self) -> AbstractContextManager[Transaction]:
         """A transaction that sees one state of the database and cannot write.
 
@@ -302,14 +307,14 @@ class Database:
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Transaction]:
+def _transaction(engine: Engine, *, waits: bool = True) -> Iterator[Transaction]:
     try:
         connection = engine.connect()
     except SQLAlchemyError as error:
         raise _refusal(error) from error
     with connection:
         try:
-            ending = connection.begin()
+            ending = connection.begin() if waits else _begin_at_once(connection)
         except SQLAlchemyError as error:
             raise _refusal(error) from error
         tx = Transaction(connection, engine.dialect.name)
@@ -331,6 +336,20 @@ def _transaction(engine: Engine) -> Iterator[Transaction]:
             raise StoreError(
                 f"whether the database kept it is not known: {_reason(error)}"
             ) from error
+
+
+def _begin_at_once(connection: Connection) -> RootTransaction:
+    if connection.dialect.name == "postgresql":
+        ending = connection.begin()
+        connection.execute(text("SET LOCAL lock_timeout = 1"))  # ms; 0 is for ever
+        return ending
+    # Not through SQLAlchemy, which would begin the transaction for it.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        return connection.begin()
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
 
 
 def _refusal(error: SQLAlchemyError) -> StoreError:

@@ -1,7 +1,7 @@
 """The web application, put together from ready-made edges."""
 
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -74,6 +74,7 @@ def create_app(edges: LedgerEdges, metrics: ServerMetrics | None = None) -> Fast
     app.state.status_lists = KeptStatusLists(
         master=edges.master, addresses=edges.addresses
     )
+    app.state.noting = Lock()
     app.router.route_class = StrictRoute
     app.state.metrics = metrics
     app.add_middleware(Envelope, metrics=metrics)

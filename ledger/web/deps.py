@@ -5,17 +5,19 @@ A request with an API key is one transaction. It is committed before the answer 
 201 that somebody has seen is on the disk.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Annotated, Final, TypeAlias, cast
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from ledger.errors import Refused
-from ledger.services.organisations import Caller, authenticate, list_api_keys
+from ledger.errors import NotFound, Refused, StoreError
+from ledger.services.organisations import Caller, authenticate
 from ledger.store import api_keys, database
 from ledger.store.database import Database
 from ledger.web.edges import LedgerEdges
@@ -27,6 +29,8 @@ Transaction: TypeAlias = database.Transaction
 
 #: How exact the "last used" of an API key is.
 USE_PRECISION: Final = timedelta(minutes=1)
+
+_log = logging.getLogger("perdure.web")
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="perdure"'}
 
@@ -47,10 +51,11 @@ Edges = Annotated[LedgerEdges, Depends(edges_of)]
 
 
 def authorised(
+    request: Request,
     scopes: SecurityScopes,
     edges: Edges,
     presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> Caller:
+) -> Iterator[Caller]:
     """Tell who is calling. Raises HttpProblem: 401 without a valid key, 403 without the scope."""
     if presented is None:
         raise HttpProblem(
@@ -59,26 +64,39 @@ def authorised(
             "Send an API key: Authorization: Bearer perdure_…",
             headers=CHALLENGE,
         )
+    now = edges.now()
     try:
-        caller = _authenticate(edges.database, presented.credentials, edges.now())
+        with edges.database.read() as tx:
+            caller = authenticate(tx, presented.credentials, now)
     except Refused as error:
         raise HttpProblem(
             401, "unauthenticated", "The API key is not valid.", headers=CHALLENGE
         ) from error
-    check_scopes(caller, scopes.scopes)
-    return caller
+    try:
+        check_scopes(caller, scopes.scopes)
+        yield caller
+    finally:
+        _note_use(edges.database, caller, now, one_at_a_time=request.app.state.noting)
 
 
-def _authenticate(ledger: Database, text: str, now: datetime) -> Caller:
-    with ledger.read() as tx:
-        caller = authenticate(tx, text, now)
-        used = {key.id: key.last_used_at for key in list_api_keys(tx, caller)}
-    last = None if caller.key_id is None else used[caller.key_id]
+def _note_use(
+    ledger: Database, caller: Caller, now: datetime, *, one_at_a_time: Lock
+) -> None:
+    """Note that a key was used, unless that has to wait: it is a courtesy, and no request's matter.
+
+    By one thread at a time: of those that wait for a connection there must be some left.
+    """
     # Noting every use to the second would make every reading request a write.
-    if caller.key_id is not None and (last is None or now - last >= USE_PRECISION):
-        with ledger.begin() as tx:
+    noted = caller.last_seen is not None and now - caller.last_seen < USE_PRECISION
+    if caller.key_id is None or noted or not one_at_a_time.acquire(blocking=False):
+        return
+    try:
+        with ledger.begin_at_once() as tx:
             api_keys.touch(tx, caller.organisation.id, caller.key_id, now)
-    return caller
+    except (StoreError, NotFound) as error:
+        _log.debug("the use of a key is not noted: %s", error)
+    finally:
+        one_at_a_time.release()
 
 
 def check_scopes(caller: Caller, scopes: Sequence[str]) -> None:

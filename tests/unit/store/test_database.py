@@ -330,6 +330,33 @@ def test_write_waits_for_its_turn_and_says_so_if_it_never_comes(
         pass
 
 
+def test_what_is_begun_at_once_waits_for_no_other_writer(database_url: str) -> None:
+    """The busy time is half a minute, and the test's own limit is shorter."""
+    with (
+        closing(Database.open(database_url)) as one,
+        closing(Database.open(database_url)) as two,
+    ):
+        with one.begin() as tx:
+            add(tx, "school")
+        with one.begin() as tx:
+            organisations.lock(tx, organisations.by_code(tx, "school").id)
+            with pytest.raises(StoreError), two.begin_at_once() as hurried:
+                organisations.lock(hurried, organisations.by_code(hurried, "school").id)
+
+        with two.begin_at_once() as tx:
+            add(tx, "free")
+        assert codes(one) == ["free", "school"]
+
+
+def test_whoever_begins_at_once_leaves_the_others_their_patience(
+    sqlite_database: Database,
+) -> None:
+    with sqlite_database.begin_at_once():
+        pass
+    with sqlite_database.begin() as tx:
+        assert tx.scalar(text("PRAGMA busy_timeout")) == 30_000
+
+
 # ---------------------------------------------------------------- durability
 
 
