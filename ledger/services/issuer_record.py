@@ -13,10 +13,11 @@ from ledger.core.issuer import IssuerProfile, IssuerReference
 from ledger.core.issuer_proof import IssuerProof
 from ledger.core.keys import PublicKey
 from ledger.errors import NotFound
+from ledger.services.achievements import MAX_PAGE, AchievementPlace, page_of
 from ledger.services.addresses import Addresses
 from ledger.services.closing_proof import public_record, questions_of
 from ledger.services.identity import reference_of
-from ledger.store import achievements, chains, closings, issuers
+from ledger.store import chains, closings, issuers
 from ledger.store.database import Transaction
 from ledger.store.records import Closing, IssuerKey, IssuerKeyRole, IssuerRecord
 
@@ -34,7 +35,8 @@ class PublicIssuer:
     """An issuer as anybody may see it. Names nobody but itself.
 
     `statement` and what goes with it are None while it is open; `files` are the names under which
-    a closed one's papers can be fetched.
+    a closed one's papers can be fetched. `achievements` are a page of them, and `next` is where the
+    following one begins.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PublicIssuer:
     statement: str | None
     keys: Sequence[IssuerKey]
     achievements: Sequence[OfferedAchievement]
+    next: AchievementPlace | None
     status_lists: Sequence[str]
     files: Sequence[str]
     test: bool
@@ -64,6 +67,7 @@ class PublicIssuer:
             "statement": self.statement,
             "keys": [{"role": k.role.value, "key": k.public} for k in self.keys],
             "achievements": [each.address for each in self.achievements],
+            "next": None if self.next is None else str(self.next),
             "statusLists": list(self.status_lists),
             "files": list(self.files),
             "test": self.test,
@@ -71,9 +75,17 @@ class PublicIssuer:
 
 
 def public_issuer(
-    tx: Transaction, issuer_id: bytes, *, addresses: Addresses
+    tx: Transaction,
+    issuer_id: bytes,
+    *,
+    addresses: Addresses,
+    limit: int = MAX_PAGE,
+    after: AchievementPlace | None = None,
 ) -> PublicIssuer:
-    """The public record of an issuer that this ledger keeps. Raises NotFound."""
+    """The public record of an issuer that this ledger keeps, with one page of its achievements.
+
+    Raises NotFound, also if `after` is none of them.
+    """
     record = issuers.by_issuer_id(tx, issuer_id)
     profile = IssuerProfile.from_json(parse_object(record.profile))
     closing = _closed(tx, record)
@@ -85,6 +97,7 @@ def public_issuer(
         for key in issuers.keys(tx, record.organisation_id)
         if key.role is not IssuerKeyRole.CONTROLLER and key.opened is not None
     ]
+    offered = page_of(tx, record.organisation_id, limit=limit, after=after)
     return PublicIssuer(
         name=profile.name,
         profile=profile,
@@ -98,10 +111,10 @@ def public_issuer(
         achievements=[
             OfferedAchievement(read, addresses.achievement(record, read))
             for read in (
-                Achievement.from_json(parse(each.source))
-                for each in achievements.all(tx, record.organisation_id)
+                Achievement.from_json(parse(each.source)) for each in offered.records
             )
         ],
+        next=offered.next,
         status_lists=[
             addresses.status_list(record, PublicKey.from_multibase(key.public))
             for key in keys

@@ -15,7 +15,7 @@ from ledger.services.identity import SigningIssuer, require_signing, signing_iss
 from ledger.services.organisations import Caller
 from ledger.store import achievements, credentials, organisations
 from ledger.store.database import Transaction
-from ledger.store.records import AwardKey, CredentialRecord
+from ledger.store.records import AchievementRecord, AwardKey, CredentialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Plan:
     signer: SigningIssuer
     requests: Sequence[AwardRequest]
     keys: Sequence[AwardKey]
-    offers: Mapping[tuple[str, str | None], Offer]
+    offered: Mapping[tuple[str, str | None], AchievementRecord]
+    addresses: Addresses
     status_list: str
     known: Mapping[AwardKey, UUID]
     indexes: Mapping[AwardKey, int]
@@ -87,11 +88,8 @@ def plan_awards(
     # Before the key is opened: whoever closes the organisation holds the same lock.
     organisations.lock(tx, caller.organisation.id)
     signer = signing_issuer(tx, caller, master)
-    offers = {
-        (code, version): _offer(tx, caller, signer, addresses, code, version)
-        for code, version in {(r.achievement, r.version): None for r in requests}
-    }
-    keys = [_award_key(offers[r.achievement, r.version], r.award) for r in requests]
+    offered = _offered(tx, caller, requests)
+    keys = [_award_key(offered[r.achievement, r.version], r.award) for r in requests]
     known = credentials.existing_awards(tx, caller.organisation.id, keys)
     fresh = [key for key in dict.fromkeys(keys) if key not in known]
     allotted = credentials.allot_status_indexes(
@@ -101,7 +99,8 @@ def plan_awards(
         signer=signer,
         requests=requests,
         keys=keys,
-        offers=offers,
+        offered=offered,
+        addresses=addresses,
         status_list=addresses.status_list(signer.record, signer.key.public),
         known=known,
         indexes=dict(zip(fresh, allotted, strict=True)),
@@ -116,11 +115,12 @@ def sign_awards(
     Raises MalformedError for an award that the format refuses.
     """
     records: dict[AwardKey, CredentialRecord] = {}
+    offers = _Offers(plan)
     for request, key in zip(plan.requests, plan.keys, strict=True):
         if key in plan.indexes and key not in records:
             records[key] = _sign(
                 plan,
-                plan.offers[request.achievement, request.version],
+                offers[request.achievement, request.version],
                 request.award,
                 status_index=plan.indexes[key],
                 now=now,
@@ -169,31 +169,50 @@ def _check_as_others_will(records: Sequence[CredentialRecord]) -> None:
             SignedCredential.from_bytes(record.data).check(by_pyld=True)
 
 
-def _offer(  # noqa: PLR0917 - whose, and which version of what
-    tx: Transaction,
-    caller: Caller,
-    signer: SigningIssuer,
-    addresses: Addresses,
-    code: str,
-    version: str | None,
-) -> Offer:
-    try:
-        record = achievements.get(tx, caller.organisation.id, code, version)
-    except NotFound as error:
-        named = f" version {version}" if version else ""
-        raise NotFound(
-            f"{caller.organisation.name} offers no achievement {code}{named}"
-        ) from error
-    achievement = Achievement.from_json(parse(record.source))
-    iri = addresses.achievement(signer.record, achievement)
-    return Offer(signer.issuer, achievement, iri)
+class _Offers(dict[tuple[str, str | None], Offer]):
+    """The offers of a plan, each made when it is needed."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def __missing__(self, named: tuple[str, str | None]) -> Offer:
+        signer = self._plan.signer
+        achievement = Achievement.from_json(parse(self._plan.offered[named].source))
+        iri = self._plan.addresses.achievement(signer.record, achievement)
+        self[named] = Offer(signer.issuer, achievement, iri)
+        return self[named]
 
 
-def _award_key(offer: Offer, award: Award) -> AwardKey:
-    achievement = offer.achievement
-    return AwardKey(
-        achievement.code, achievement.version, award.email, award.awarded_on
+def _offered(
+    tx: Transaction, caller: Caller, requests: Sequence[AwardRequest]
+) -> Mapping[tuple[str, str | None], AchievementRecord]:
+    """The achievements of these requests, under what each asks for."""
+    named = list(dict.fromkeys((r.achievement, r.version) for r in requests))
+    newest = achievements.newest(
+        tx, caller.organisation.id, [code for code, version in named if version is None]
     )
+    wanted = {
+        (code, version): (code, newest.get(code, "") if version is None else version)
+        for code, version in named
+    }
+    found = {
+        (record.code, record.version): record
+        for record in achievements.of_versions(
+            tx, caller.organisation.id, list(dict.fromkeys(wanted.values()))
+        )
+    }
+    for (code, version), key in wanted.items():
+        if key not in found:
+            told = f" version {version}" if version else ""
+            raise NotFound(
+                f"{caller.organisation.name} offers no achievement {code}{told}"
+            )
+    return {asked: found[key] for asked, key in wanted.items()}
+
+
+def _award_key(offered: AchievementRecord, award: Award) -> AwardKey:
+    return AwardKey(offered.code, offered.version, award.email, award.awarded_on)
 
 
 def _sign(

@@ -139,7 +139,7 @@ def sign_award(  # noqa: PLR0913 - an edge each: keys, addresses, clock, randomn
 
     Keeps nothing. Raises Refused if the organisation cannot issue.
     """
-    newest = _newest(database, caller)
+    newest = _newest(database, caller, [cells.get("achievement", "").strip()])
     award = parse_award(cells, offers=frozenset(newest), today=latest_today(now))
     if award.problems:
         return award.problems
@@ -194,15 +194,16 @@ def issue_in_chunks(  # noqa: PLR0913 - an edge each: keys, addresses, clock, ra
 
 def _read(
     database: Database, caller: Caller, data: bytes, now: datetime
-) -> tuple[Roster, dict[str, str]]:
+) -> tuple[Roster, Mapping[str, str]]:
     newest = _newest(database, caller)
     return parse_roster(data, offers=frozenset(newest), today=latest_today(now)), newest
 
 
-def _newest(database: Database, caller: Caller) -> dict[str, str]:
+def _newest(
+    database: Database, caller: Caller, codes: Sequence[str] | None = None
+) -> Mapping[str, str]:
     with database.read() as tx:
-        records = achievements.all(tx, caller.organisation.id)
-    return {record.code: record.version for record in records}  # oldest first
+        return achievements.newest(tx, caller.organisation.id, codes)
 
 
 def _report(lines: Sequence[RosterLine], roster: Roster) -> RosterReport:
@@ -211,12 +212,12 @@ def _report(lines: Sequence[RosterLine], roster: Roster) -> RosterReport:
     )
 
 
-def _key(row: RosterRow, newest: dict[str, str]) -> AwardKey:
+def _key(row: RosterRow, newest: Mapping[str, str]) -> AwardKey:
     version = newest[row.achievement]
     return AwardKey(row.achievement, version, row.award.email, row.award.awarded_on)
 
 
-def _request(row: RosterRow, newest: dict[str, str]) -> AwardRequest:
+def _request(row: RosterRow, newest: Mapping[str, str]) -> AwardRequest:
     return AwardRequest(row.achievement, newest[row.achievement], row.award)
 
 

@@ -14,10 +14,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from ledger.core.open_badge import CODE
+from ledger.services.achievements import MAX_PAGE, AchievementPlace
 from ledger.store import records
 from ledger.web.problems import MEDIA_TYPE
 
@@ -78,6 +81,24 @@ Moment: TypeAlias = AwareDatetime
 
 #: Endpoints may name it, without reaching into the store.
 CredentialState: TypeAlias = records.CredentialState
+
+
+class AchievementsPageIn(In):
+    """Which page of the achievements."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    after: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{CODE.pattern}/{CODE.pattern}$",
+            description="`next` of the page before.",
+        ),
+    ] = None
+
+    @property
+    def place(self) -> AchievementPlace | None:
+        """Behind which version it begins; None for the first page."""
+        return None if self.after is None else AchievementPlace.from_text(self.after)
 
 
 class Problem(Out):

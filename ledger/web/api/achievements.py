@@ -2,14 +2,27 @@
 
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from ledger.core.canonical import Json, parse_object
-from ledger.services.achievements import add_achievements, list_achievements
+from ledger.services.achievements import (
+    keep_achievements,
+    page_of,
+    read_achievements,
+)
 from ledger.web.deps import ManagingOnce, Reading, Transaction
 from ledger.web.idempotency import Answer
-from ledger.web.schemas import KEYED, ONCE, Moment, Out, example, problems
+from ledger.web.schemas import (
+    KEYED,
+    ONCE,
+    AchievementsPageIn,
+    Moment,
+    Out,
+    example,
+    problems,
+)
 from ledger.web.strict import API, StrictRoute
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["Achievements"])
@@ -35,11 +48,17 @@ DOCUMENT: Final[dict[str, Any]] = {
     ],
 }
 
+#: Achievements of one request: it holds the only place for writing, and takes well below a second.
+MOST_AT_ONCE: Final = 1_000
+
 # The format has one reader, in core, and one text, docs/spec/credential.md.
 AchievementsIn = Annotated[
-    dict[str, Any] | list[dict[str, Any]],
+    dict[str, Any] | Annotated[list[dict[str, Any]], Field(max_length=MOST_AT_ONCE)],
     Body(
-        description="One achievement, or a list of them, as docs/spec/credential.md says.",
+        description=(
+            f"One achievement, or a list of at most {MOST_AT_ONCE:,}, as"
+            " docs/spec/credential.md says."
+        ),
         openapi_examples={
             "one": {"summary": "One achievement", "value": DOCUMENT},
             "several": {
@@ -54,6 +73,18 @@ AchievementsIn = Annotated[
 ]
 
 
+_EXAMPLE: Final[dict[str, Any]] = {
+    "achievements": [
+        {
+            "code": "py-1",
+            "version": "1",
+            "createdAt": "2026-11-25T08:44:00Z",
+            "document": DOCUMENT,
+        }
+    ]
+}
+
+
 class AchievementOut(Out):
     """One version of an achievement; it never changes."""
 
@@ -66,20 +97,19 @@ class AchievementOut(Out):
 class AchievementsOut(Out):
     """Achievements by code, the oldest version first."""
 
-    model_config = example(
-        {
-            "achievements": [
-                {
-                    "code": "py-1",
-                    "version": "1",
-                    "createdAt": "2026-11-25T08:44:00Z",
-                    "document": DOCUMENT,
-                }
-            ]
-        }
-    )
+    model_config = example(_EXAMPLE)
 
     achievements: list[AchievementOut]
+
+
+class AchievementPageOut(AchievementsOut):
+    """A page of them. `next` is null on the last one."""
+
+    model_config = example(
+        {**_EXAMPLE, "next": "py-1/1"},
+    )
+
+    next: str | None
 
 
 @router.post(
@@ -92,18 +122,30 @@ class AchievementsOut(Out):
 def post_achievements(desk: ManagingOnce, body: AchievementsIn) -> Response:
     """Add achievements. A version that exists with other content is refused."""
 
-    def work(tx: Transaction) -> Answer:
-        added = add_achievements(tx, desk.caller, cast("Json", body), desk.now)
-        return Answer(201, _shown(added))
+    def prepare() -> Any:
+        return read_achievements(desk.caller, cast("Json", body), desk.now)
 
-    return desk.once.work(work)
+    def finish(tx: Transaction, records: Any) -> Answer:
+        return Answer(201, _shown(keep_achievements(tx, desk.caller, records)))
+
+    return desk.once.work_in_two(prepare, finish)
 
 
-@router.get("/achievements", summary="List achievements", responses=problems(*KEYED))
-def get_achievements(desk: Reading) -> AchievementsOut:
-    """List every version of every achievement."""
+@router.get(
+    "/achievements", summary="List achievements", responses=problems(*KEYED, 404)
+)
+def get_achievements(
+    desk: Reading, page: Annotated[AchievementsPageIn, Query()]
+) -> AchievementPageOut:
+    """List every version of every achievement, by code, the oldest version first, page by page."""
     with desk.read() as tx:
-        return _shown(list_achievements(tx, desk.caller))
+        found = page_of(
+            tx, desk.caller.organisation.id, limit=page.limit, after=page.place
+        )
+    return AchievementPageOut(
+        achievements=_shown(found.records).achievements,
+        next=None if found.next is None else str(found.next),
+    )
 
 
 def _shown(records: Any) -> AchievementsOut:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ledger.core.canonical import encode
@@ -10,7 +10,7 @@ from ledger.services.issuer_record import issuer_file, public_issuer
 from ledger.web.deps import Edges
 from ledger.web.envelope import OPEN_DATA
 from ledger.web.rendering import render
-from ledger.web.schemas import problems
+from ledger.web.schemas import AchievementsPageIn, problems
 from ledger.web.strict import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, tags=["Public"])
@@ -36,6 +36,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
         }
     ],
     "achievements": ["https://credentials.example.org/achievements/9f1c…/py-1/1"],
+    "next": None,
     "statusLists": ["https://credentials.example.org/status/9f1c…/z6Mk…"],
     "files": ["statement.json", "issuer.json", "proof.json"],
     "test": False,
@@ -66,13 +67,24 @@ IssuerHex = Annotated[
         **problems(404),
     },
 )
-def get_issuer_page(request: Request, edges: Edges, issuer: IssuerHex) -> Response:
+def get_issuer_page(
+    request: Request,
+    edges: Edges,
+    issuer: IssuerHex,
+    wanted: Annotated[AchievementsPageIn, Query()],
+) -> Response:
     """Show the public record of an issuer: JSON for programs, a page for browsers.
 
-    Of one that has closed also what it stated, its last status lists, and its papers.
+    Its achievements are a page: `next` is the `after` of the following one. Of one that has closed also what it stated, its last status lists, and its papers.
     """
     with edges.database.read() as tx:
-        shown = public_issuer(tx, bytes.fromhex(issuer), addresses=edges.addresses)
+        shown = public_issuer(
+            tx,
+            bytes.fromhex(issuer),
+            addresses=edges.addresses,
+            limit=wanted.limit,
+            after=wanted.place,
+        )
     if "text/html" not in request.headers.get("accept", ""):
         return Response(
             encode(shown.to_json()), media_type="application/json", headers=_EITHER

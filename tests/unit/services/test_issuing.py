@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.core import offer
+from ledger.core.canonical import encode, parse
 from ledger.core.credential import SignedCredential
 from ledger.core.issuer import IssuerProfile
 from ledger.core.keys import SigningKey
@@ -24,9 +25,10 @@ from ledger.services.issuing import (
     plan_awards,
     sign_awards,
 )
-from ledger.store import closings, credentials
+from ledger.store import achievements, closings, credentials
 from ledger.store.records import CredentialState
 from tests.unit.services.conftest import NOW, School, request_of
+from tests.unit.store.statements import counted
 
 
 def stored(school: School, number: int = 0) -> SignedCredential:
@@ -219,3 +221,39 @@ def test_credentials_of_a_roster_are_those_made_one_by_one(school: School) -> No
         signed = stored(school, number)
         signed.check(by_pyld=True)
         assert SignedCredential.from_bytes(signed.data) == signed
+
+
+def test_many_achievements_are_looked_up_by_few_statements(school: School) -> None:
+    """While it is planned and kept nobody else can write."""
+    organisation = school.caller.organisation.id
+    with school.database.begin() as tx:
+        like = achievements.get(tx, organisation, "py-1")
+        document: Any = parse(like.source)
+        achievements.add_all(
+            tx,
+            organisation,
+            [
+                replace(
+                    like, code=f"c{n}", source=encode({**document, "code": f"c{n}"})
+                )
+                for n in range(40)
+            ],
+        )
+    requests = [
+        replace(request_of(f"{n}@example.com"), achievement=f"c{n % 40}")
+        for n in range(80)
+    ]
+    with school.database.begin() as tx, counted(tx.connection) as statements:
+        plan = plan_awards(
+            tx,
+            school.caller,
+            requests,
+            master=school.master,
+            addresses=school.addresses,
+            entropy=secrets.token_bytes,
+        )
+    assert len(statements) <= 16
+    signed = sign_awards(plan, now=NOW, entropy=secrets.token_bytes)
+    with school.database.begin() as tx, counted(tx.connection) as statements:
+        assert len(keep_awards(tx, school.caller, plan, signed)) == 80
+    assert len(statements) <= 16

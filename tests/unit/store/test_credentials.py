@@ -38,6 +38,7 @@ from tests.unit.store.samples import (
     issuer_key,
     new_chain_tx,
 )
+from tests.unit.store.statements import counted
 
 
 @pytest.fixture
@@ -595,3 +596,30 @@ def test_whether_a_list_is_the_newest_is_found_in_indexes(
         "COVERING INDEX ix_chain_tx_state (chain_id=? AND state=?)",
         "COVERING INDEX sqlite_autoindex_recovered_bit_1 (organisation_id=?)",
     ]
+
+
+def test_awards_of_many_achievements_are_found_by_few_questions(
+    database: Database, school: Organisation
+) -> None:
+    with database.begin() as tx:
+        achievements.add_all(
+            tx,
+            school.id,
+            [
+                AchievementRecord(school.id, f"c{n}", "1", b"{}", NOW)
+                for n in range(300)
+            ],
+        )
+        records = [credential(school, n, achievement_code=f"c{n}") for n in range(300)]
+        others = [
+            credential(school, n + 300, recipient_email=record.recipient_email)
+            for n, record in enumerate(records[:5])
+        ]
+        credentials.insert(tx, [*records[::2], *others])
+        keys = [award_key(record) for record in records]
+
+        with counted(tx.connection) as statements:
+            found = credentials.existing_awards(tx, school.id, keys)
+
+    assert found == {award_key(record): record.id for record in records[::2]}
+    assert len(statements) == 1

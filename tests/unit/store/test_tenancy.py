@@ -19,6 +19,7 @@ from sqlalchemy import select
 import ledger.store
 from ledger.errors import NotFound
 from ledger.store import (
+    achievements,
     api_keys,
     batches,
     chain_txs,
@@ -33,6 +34,7 @@ from ledger.store import (
 )
 from ledger.store.database import Database, Transaction
 from ledger.store.records import (
+    AchievementRecord,
     Anchored,
     AwardKey,
     BatchEvidence,
@@ -238,7 +240,7 @@ BOUND = {
 HELD = UUID(int=8)
 
 #: They do the same for everybody, and nothing to anybody else.
-ONLY_FOR_ONESELF = {"api_keys.add", "organisations.lock"}
+ONLY_FOR_ONESELF = {"achievements.add_all", "api_keys.add", "organisations.lock"}
 
 
 class Ledger:
@@ -247,6 +249,7 @@ class Ledger:
     def __init__(self, tx: Transaction) -> None:
         self.owner: Organisation = add_school(tx, "owner")
         self.stranger: Organisation = add_school(tx, "stranger")
+        achievements.add(tx, AchievementRecord(self.owner.id, "own", "1", b"{}", NOW))
         self.records: list[CredentialRecord] = issue(tx, self.owner, 3)
         self.key_id: UUID = api_keys.add(
             tx,
@@ -308,7 +311,11 @@ class Ledger:
         one: Arguments = {"id": record.id}
         return {
             "achievements.all": {},
+            "achievements.add_all": {"records": []},
             "achievements.get": {"code": "git-1"},
+            "achievements.newest": {},
+            "achievements.page": {"limit": 9},
+            "achievements.of_versions": {"versions": [("git-1", "1")]},
             "api_keys.add": {
                 "id": UUID(int=1),
                 "name": "new",
