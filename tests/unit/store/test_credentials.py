@@ -623,3 +623,14 @@ def test_awards_of_many_achievements_are_found_by_few_questions(
 
     assert found == {award_key(record): record.id for record in records[::2]}
     assert len(statements) == 1
+
+
+def test_how_far_some_have_come_is_read_of_them_alone(
+    sqlite_database: Database,
+) -> None:
+    """Every page asks it for its own."""
+    ids = [UUID(int=n) for n in range(100)]
+    step, *_ = plan_of(
+        sqlite_database, lambda tx: credentials.states(tx, UUID(int=0), ids)
+    )
+    assert step.endswith("(id=?)")
