@@ -11,7 +11,7 @@ payload. A second worker, or this one after a crash, does exactly the same from 
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self, assert_never
 from uuid import UUID
@@ -29,6 +29,7 @@ from ledger.store.database import Database, Transaction
 from ledger.store.records import (
     Attempt,
     ChainTx,
+    ChainTxKind,
     ChainTxState,
     Lease,
     Obstacle,
@@ -40,6 +41,8 @@ MAX_UNMINED = 16
 
 _MANY = 10_000
 _DAY = 86_400
+#: The part of the day's ceiling that withdrawals leave to anchors and registrations: a quarter.
+_KEPT_FROM_WITHDRAWALS = 4
 _DEFAULT = Policy()
 _CEILINGS = (Obstacle.FEE_CEILING, Obstacle.TX_CEILING, Obstacle.DAY_CEILING)
 _log = logging.getLogger("anchor_worker.submit")
@@ -74,6 +77,8 @@ class _Budget:
     ceilings: Ceilings
     spent: int
     under_way: int
+    max_day: int  #: of which this is left, and what it is called
+    day: str = "a day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ class Submitter:
         # when to send again: a new process sends everything once more.
         self._sent: set[tuple[bytes, int | None]] = set()
         self._alarms: dict[UUID, str] = {}
+        # Which issuer's revocation got a nonce when: a memory of whose turn it is, no more.
+        self._served: dict[bytes, int] = {}
 
     def step(self, node: ChainNode, lease: Lease) -> bool:
         """Send what is due, then give out nonces. True if anything moved.
@@ -208,7 +215,7 @@ class Submitter:
                 critical=True,
             )
             return None
-        budget = self._budget(head)
+        budget = self._budget_of_new(row, head)
         offer = first_offer(fee, row.gas, budget.ceilings)
         if isinstance(offer, Obstacle):
             self._stand_still(
@@ -224,18 +231,18 @@ class Submitter:
         with self._database.begin() as tx:
             chain_txs.begin_attempt(tx, lease, attempt, nonce=nonce, now=self._clock())
             begun = chain_txs.get(tx, row.id)
+        if row.kind is ChainTxKind.REVOKE:
+            # revoke(bytes32 id, ...)
+            self._served[row.data[4:36]] = 1 + max(self._served.values(), default=0)
         return _Unmined(begun, [attempt])
 
     def _next_payload(self, lease: Lease, head: Block) -> ChainTx | None:
         """What waits for a nonce. An anchor that a lost database has sent waits for none."""
         while True:
             with self._database.read() as tx:
-                waiting = chain_txs.in_state(
-                    tx, self._chain_id, [ChainTxState.SEALED], 1
-                )
-                if not waiting:
+                row = chain_txs.next_sealed(tx, self._chain_id, self._served)
+                if row is None:
                     return None
-                (row,) = waiting
                 lost = chain_txs.sent_by_lost(tx, row, self._signer.address)
             if lost is None:
                 return row
@@ -333,7 +340,28 @@ class Submitter:
             under_way = costs.under_way(tx, self._chain_id, but=but)
         left = self.policy.max_day_cost - spent - under_way
         ceilings = Ceilings(self.policy.max_fee, self.policy.max_tx_cost, left)
-        return _Budget(ceilings, spent, under_way)
+        return _Budget(ceilings, spent, under_way, self.policy.max_day_cost)
+
+    def _budget_of_new(self, row: ChainTx, head: Block) -> _Budget:
+        """What may be paid for what has no nonce yet; withdrawals have a part of the day alone."""
+        budget = self._budget(head)
+        if row.kind is not ChainTxKind.REVOKE:
+            return budget
+        with self._database.read() as tx:
+            spent = costs.spent(
+                tx, self._chain_id, head.time - _DAY, kind=ChainTxKind.REVOKE
+            )
+            under_way = costs.under_way(tx, self._chain_id, kind=ChainTxKind.REVOKE)
+        share = (
+            self.policy.max_day_cost
+            - self.policy.max_day_cost // _KEPT_FROM_WITHDRAWALS
+        )
+        left = share - spent - under_way
+        # The first one of a day goes out under any ceiling that lets it.
+        if not (spent or under_way) or left >= budget.ceilings.day_left:
+            return budget
+        ceilings = replace(budget.ceilings, day_left=left)
+        return _Budget(ceilings, spent, under_way, share, "a day for withdrawals")
 
     def _stand_still(
         self, obstacle: Obstacle, what: str, row: ChainTx, budget: _Budget
@@ -349,7 +377,7 @@ class Submitter:
                 )
             case _:
                 why = (
-                    f"above the ceiling of {coins(policy.max_day_cost)} coins a day, of which"
+                    f"above the ceiling of {coins(budget.max_day)} coins {budget.day}, of which"
                     f" {coins(budget.spent)} are spent and {coins(budget.under_way)} may be"
                     " taken by what is under way (max-day-cost)"
                 )

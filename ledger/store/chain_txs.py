@@ -18,7 +18,17 @@ from types import MappingProxyType
 from typing import Final, TypedDict, Unpack
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    RowMapping,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -57,6 +67,8 @@ ANCHOR_KEY: Final = "anchor/"
 _AGAIN: Final = "/after/"
 #: Between the key of an act and how often it was asked for, once the chain has refused it.
 _ANEW: Final = "/anew/"
+#: Nobody's withdrawals hold these up; none of them takes the right to a revocation away.
+_FIRST: Final = (ChainTxKind.ANCHOR, ChainTxKind.REGISTER, ChainTxKind.ADD_KEY)
 #: Nobody carries these any more.
 FAILED: Final = (_S.REVERTED, _S.FATAL)
 
@@ -267,6 +279,58 @@ def _in_state(
         .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
         .limit(limit)
     )
+
+
+def next_sealed(
+    tx: Transaction, chain_id: int, served: Mapping[bytes, int]
+) -> ChainTx | None:
+    """What gets the next nonce; None if nothing waits.
+
+    Anchors, registrations and keys come first, in order. Revocations take turns by issuer: whose
+    number in `served` is the lowest, or missing. Any other act waits for the revocations that were
+    asked for before it, since it may end the right to them.
+    """
+    first = _oldest_sealed(tx, chain_id, col(ChainTxRow.kind).in_(_FIRST))
+    oldest = first or _oldest_sealed(tx, chain_id)
+    if oldest is None or oldest.kind is not ChainTxKind.REVOKE:
+        return oldest
+    # revoke(bytes32 id, ...)
+    issuer = func.substr(col(ChainTxRow.data), 5, 32, type_=LargeBinary)
+    revocations = (
+        col(ChainTxRow.chain_id) == chain_id,
+        col(ChainTxRow.state) == _S.SEALED,
+        col(ChainTxRow.kind) == ChainTxKind.REVOKE,
+    )
+    waiting = tx.rows(
+        select(
+            issuer.label("issuer"), func.min(col(ChainTxRow.position)).label("first")
+        )
+        .where(*revocations)
+        .group_by(issuer)
+    )
+    turn = min(waiting, key=lambda row: (served.get(row["issuer"], 0), row["first"]))
+    return _oldest_sealed(
+        tx,
+        chain_id,
+        col(ChainTxRow.kind) == ChainTxKind.REVOKE,
+        issuer == turn["issuer"],
+    )
+
+
+def _oldest_sealed(
+    tx: Transaction, chain_id: int, *conditions: ColumnElement[bool]
+) -> ChainTx | None:
+    row = tx.row(
+        select(ChainTxRow)
+        .where(
+            col(ChainTxRow.chain_id) == chain_id,
+            col(ChainTxRow.state) == _S.SEALED,
+            *conditions,
+        )
+        .order_by(col(ChainTxRow.position), col(ChainTxRow.id))
+        .limit(1)
+    )
+    return None if row is None else _chain_tx(row)
 
 
 def attempts(tx: Transaction, id: UUID) -> Sequence[Attempt]:

@@ -56,8 +56,13 @@ def of(tx: Transaction, chain_tx_id: UUID) -> Cost | None:
     return Cost(row["gas_used"], row["gas_price"], row["time"])
 
 
-def spent(tx: Transaction, chain_id: int, since: int) -> int:
-    """Wei that a chain's transactions took in blocks after `since`, all senders."""
+def spent(
+    tx: Transaction, chain_id: int, since: int, *, kind: ChainTxKind | None = None
+) -> int:
+    """Wei that a chain's transactions took in blocks after `since`, all senders.
+
+    Of one kind, if it is given.
+    """
     price = col(ChainTxCostRow.gas_price)
     rows = tx.rows(
         select(price, func.sum(col(ChainTxCostRow.gas_used)).label("gas"))
@@ -65,10 +70,15 @@ def spent(tx: Transaction, chain_id: int, since: int) -> int:
         .where(
             _on(chain_id),
             col(ChainTxCostRow.time) > since,
+            *_of(kind),
         )
         .group_by(price)
     )
     return sum(int(row["gas"]) * row["gas_price"] for row in rows)
+
+
+def _of(kind: ChainTxKind | None) -> list[ColumnElement[bool]]:
+    return [] if kind is None else [col(ChainTxRow.kind) == kind]
 
 
 def _on(chain_id: int) -> ColumnElement[bool]:
@@ -89,8 +99,17 @@ def first_time(tx: Transaction, chain_id: int) -> int | None:
     return time
 
 
-def under_way(tx: Transaction, chain_id: int, but: UUID | None = None) -> int:
-    """Wei that what is signed and not paid for could cost at most, one row left out."""
+def under_way(
+    tx: Transaction,
+    chain_id: int,
+    but: UUID | None = None,
+    *,
+    kind: ChainTxKind | None = None,
+) -> int:
+    """Wei that what is signed and not paid for could cost at most, one row left out.
+
+    Of one kind, if it is given.
+    """
     gas = col(ChainTxRow.gas)
     rows = tx.rows(
         select(
@@ -104,6 +123,7 @@ def under_way(tx: Transaction, chain_id: int, but: UUID | None = None) -> int:
             col(ChainTxRow.chain_id) == chain_id,
             col(ChainTxRow.state).in_(_UNPAID),
             col(ChainTxCostRow.chain_tx_id).is_(None),
+            *_of(kind),
         )
         .group_by(col(ChainTxRow.id), gas)
     )

@@ -5,10 +5,10 @@ import pytest
 from anchor_worker.submit import MAX_UNMINED, FeePolicy
 from ledger.chain import acts
 from ledger.chain.sender import SignedTransaction, TransactionFields
-from ledger.core.registries import ANCHOR_REGISTRY
+from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from ledger.errors import ChainRejected, KeystoreError, StoreError
 from ledger.store import costs, standstills
-from ledger.store.records import ChainTxState, Obstacle
+from ledger.store.records import ChainTxKind, ChainTxState, Obstacle
 from tests.unit.anchor_worker.worlds import (
     CHAIN_ID,
     MAX_FEE,
@@ -21,6 +21,8 @@ from tests.unit.anchor_worker.worlds import (
 
 S = ChainTxState
 GWEI = 10**9
+#: What a revocation might take while it is under way.
+REVOCATION = acts.GAS[acts.ActKind.REVOKE] * 3 * GWEI
 
 
 def test_bytes_are_stored_then_sent_then_marked(world: World) -> None:
@@ -318,6 +320,85 @@ def test_a_days_ceiling_counts_what_is_spent_and_what_is_under_way(
     assert world.states() == [S.FINAL] * 4
     assert standing(world) == []
     world.check()
+
+
+def withdraw(world: World, issuer: int, number: int) -> None:
+    """Ask for a revocation; whether the registry would take it says nothing here."""
+    act = acts.revoke(
+        acts.Domain(CHAIN_ID, ISSUER_REGISTRY),
+        issuer.to_bytes(32, "big"),
+        number,
+        1,
+        recovery_acts=0,
+        deadline=2**40,
+        secret=SENDER_KEY,
+    )
+    world.enqueue(act, f"revoke/{issuer}/{number}")
+
+
+def sent(world: World) -> list[str]:
+    """What has a nonce, in their order."""
+    rows = [row for row in world.rows() if row.nonce is not None]
+    return [
+        row.unique_key if row.kind is ChainTxKind.REVOKE else row.kind.value
+        for row in sorted(rows, key=lambda row: row.nonce or 0)
+    ]
+
+
+def test_one_schools_withdrawals_hold_up_neither_anchors_nor_other_schools(
+    world: World,
+) -> None:
+    for number in range(MAX_UNMINED):
+        withdraw(world, 1, number)
+    withdraw(world, 2, 0)
+    withdraw(world, 2, 1)
+    world.seal()
+    worker = world.worker()
+    worker.round()
+
+    assert sent(world)[:5] == [
+        "anchor",
+        "revoke/1/0",
+        "revoke/2/0",
+        "revoke/1/1",
+        "revoke/2/1",
+    ]
+    world.clock.sleep(61)  # the lease runs out
+    world.seal()
+    world.rounds(worker, 1)
+    world.rounds(worker, 1)
+    assert sent(world)[MAX_UNMINED] == "anchor"
+    world.rounds(worker, 6)
+    assert len(sent(world)) == MAX_UNMINED + 4
+
+
+def test_withdrawals_leave_a_quarter_of_the_day_to_anchors(
+    world: World, log: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5):
+        withdraw(world, 1, number)
+    worker = world.worker(policy=replace(POLICY, max_day_cost=4 * REVOCATION))
+    worker.round()
+    assert sent(world) == ["revoke/1/0", "revoke/1/1", "revoke/1/2"]
+    assert standing(world) == [Obstacle.DAY_CEILING]
+    assert warnings(log, "coins a day for withdrawals") == 1
+
+    world.clock.sleep(61)  # the lease runs out
+    world.seal()
+    worker.round()
+    assert sent(world)[3:] == ["anchor"]
+
+
+def test_the_first_withdrawal_of_a_day_goes_out_under_any_ceiling_that_lets_it(
+    world: World,
+) -> None:
+    withdraw(world, 1, 0)
+    withdraw(world, 1, 1)
+    # Less is enough at the present fee; of three quarters of it that is not so.
+    day = REVOCATION * 3 // 4
+    world.worker(policy=replace(POLICY, max_day_cost=day)).round()
+
+    assert sent(world) == ["revoke/1/0"]
 
 
 def test_bumps_stop_at_the_days_ceiling_and_go_on_when_it_is_raised(

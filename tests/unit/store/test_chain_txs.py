@@ -10,7 +10,14 @@ from ledger.errors import Conflict, NotFound
 from ledger.store import chain_txs, leases
 from ledger.store.chain_txs import TRANSITIONS, Values
 from ledger.store.database import Database, Transaction
-from ledger.store.records import LOST, ChainTx, ChainTxKind, ChainTxState, Lease
+from ledger.store.records import (
+    LOST,
+    ChainTx,
+    ChainTxKind,
+    ChainTxState,
+    Lease,
+    NewChainTx,
+)
 from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
@@ -207,6 +214,67 @@ def test_come_in_the_order_of_asking(database: Database) -> None:
         assert [row.unique_key for row in found] == names[:4]
         about = chain_txs.about(tx, "something")
         assert [row.unique_key for row in about] == names
+
+
+def revocation_of(issuer: int, number: int) -> NewChainTx:
+    new = new_chain_tx(f"revoke {issuer}.{number}", ChainTxKind.REVOKE)
+    return replace(new, data=b"revo" + issuer.to_bytes(32, "big") + bytes([number]))
+
+
+def order_of_nonces(tx: Transaction) -> list[str]:
+    """Give a nonce to all that waits, as a worker does."""
+    lease, served, order = take(tx), dict[bytes, int](), list[str]()
+    while (row := chain_txs.next_sealed(tx, CHAIN_ID, served)) is not None:
+        settle(tx, lease, row, len(order), State.SENT)
+        served[row.data[4:36]] = len(order) + 1
+        order.append(row.unique_key)
+    return order
+
+
+def test_revocations_of_one_issuer_hold_nobody_up(database: Database) -> None:
+    with database.begin() as tx:
+        for number in range(3):
+            chain_txs.enqueue(tx, revocation_of(7, number), NOW)
+        for issuer in (2, 3):
+            chain_txs.enqueue(tx, revocation_of(issuer, 0), NOW)
+        for kind in (ChainTxKind.REGISTER, ChainTxKind.ADD_KEY, ChainTxKind.ANCHOR):
+            chain_txs.enqueue(tx, new_chain_tx(kind.value, kind), NOW)
+        chain_txs.enqueue(tx, revocation_of(2, 1), NOW)
+        chain_txs.enqueue(tx, replace(revocation_of(4, 0), chain_id=1), NOW)
+
+        assert order_of_nonces(tx) == [
+            "register",
+            "add_key",
+            "anchor",
+            "revoke 7.0",
+            "revoke 2.0",
+            "revoke 3.0",
+            "revoke 7.1",
+            "revoke 2.1",
+            "revoke 7.2",
+        ]
+
+
+def test_a_closing_waits_for_the_revocations_before_it_and_for_no_others(
+    database: Database,
+) -> None:
+    """Whoever closes may be the successor whose right others' withdrawals stand on."""
+    with database.begin() as tx:
+        chain_txs.enqueue(tx, revocation_of(1, 0), NOW)
+        chain_txs.enqueue(tx, revocation_of(2, 0), NOW)
+        chain_txs.enqueue(tx, revocation_of(1, 1), NOW)
+        chain_txs.enqueue(tx, new_chain_tx("close", ChainTxKind.CLOSE), NOW)
+        chain_txs.enqueue(tx, revocation_of(1, 2), NOW)
+        chain_txs.enqueue(tx, revocation_of(2, 1), NOW)
+
+        assert order_of_nonces(tx) == [
+            "revoke 1.0",
+            "revoke 2.0",
+            "revoke 1.1",
+            "close",
+            "revoke 2.1",
+            "revoke 1.2",
+        ]
 
 
 def test_are_found_by_state_and_chain(database: Database) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 from ledger.store import batches, chain_txs, costs, leases, reports
 from ledger.store.chain_txs import Values
 from ledger.store.database import Database, Transaction
-from ledger.store.records import ChainTx, ChainTxState, Cost, Lease
+from ledger.store.records import ChainTx, ChainTxKind, ChainTxState, Cost, Lease
 from tests.unit.store.plans import plan_of
 from tests.unit.store.samples import (
     CHAIN_ID,
@@ -20,6 +20,7 @@ from tests.unit.store.samples import (
 )
 
 S = ChainTxState
+_TWO = (ChainTxKind.REVOKE, ChainTxKind.ANCHOR)
 INSTANT = int(NOW.timestamp())
 #: One product of these is more than a database's whole number.
 DEAR = Cost(gas_used=16_000_000, gas_price=10**14, time=INSTANT - 60)
@@ -153,3 +154,17 @@ def test_what_was_paid_lately_is_found_by_its_time(sqlite_database: Database) ->
         assert "ix_chain_tx_cost_time" in by_time
         assert then.startswith("SEARCH chain_tx USING INDEX ")
         assert then.endswith("(id=?)")
+
+
+def test_what_acts_of_one_kind_take_is_told_apart(database: Database) -> None:
+    with database.begin() as tx:
+        for nonce, kind in enumerate(_TWO * 2):
+            row = chain_txs.enqueue(tx, new_chain_tx(f"act {nonce}", kind), NOW)
+            begin(tx, row, nonce, fee_cap=nonce + 1)
+            if nonce < 2:
+                mine(tx, row.id, Cost(10 * (nonce + 1), 1, INSTANT))
+
+        spent = [costs.spent(tx, CHAIN_ID, 0, kind=kind) for kind in _TWO]
+        under_way = [costs.under_way(tx, CHAIN_ID, kind=kind) for kind in _TWO]
+        assert (spent, costs.spent(tx, CHAIN_ID, 0)) == ([10, 20], 30)
+        assert under_way == [120_000 * 3, 120_000 * 4]
