@@ -48,12 +48,13 @@ class AnvilGround:
 
     def _carry(self, raw: bytes) -> None:
         """Send until the node has it: a stranger's wallet does so too."""
-        for _ in range(5):
-            answer = self.node.send(raw)
-            if answer.outcome in {SendOutcome.ACCEPTED, SendOutcome.OCCUPIED}:
+        answers = []
+        while len(answers) < 5:
+            answers.append(self.node.send(raw))
+            if answers[-1].outcome in {SendOutcome.ACCEPTED, SendOutcome.OCCUPIED}:
                 return
             time.sleep(0.2)
-        raise AssertionError(answer)
+        raise AssertionError(answers)
 
     def fresh(self) -> "AnvilGround":
         """Back to the beginning."""
