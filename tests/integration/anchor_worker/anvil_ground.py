@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from ledger.chain import acts
-from ledger.chain.node import ChainNode, Node, SendOutcome
+from ledger.chain.node import ChainNode, Node, SendAnswer, SendOutcome
 from ledger.chain.sender import KeystoreSigner, SigningRules, TransactionFields
 from ledger.core.registries import ANCHOR_REGISTRY, ISSUER_REGISTRY
 from tests.anvil import Anvil
@@ -48,7 +48,7 @@ class AnvilGround:
 
     def _carry(self, raw: bytes) -> None:
         """Send until the node has it: a stranger's wallet does so too."""
-        answers = []
+        answers: list[SendAnswer] = []
         while len(answers) < 5:
             answers.append(self.node.send(raw))
             if answers[-1].outcome in {SendOutcome.ACCEPTED, SendOutcome.OCCUPIED}:
