@@ -88,7 +88,7 @@ const KINDS = {
     let asked = [];
     globalThis.fetch = (url, options) =>
       new Promise((resolve) => {
-        asked.push({ url, question: JSON.parse(options.body), answer: () => resolve(answer(url, options)) });
+        asked.push({ url, options, resolve });
       });
     let verdicts;
     KINDS.report(logic, job).then(({ reports }) => (verdicts = reports.map(({ json }) => json.verdict)));
@@ -96,8 +96,21 @@ const KINDS = {
       await isWaiting(() => asked.length);
       const round = asked;
       asked = [];
-      if (round.length > 0) rounds.push(round.map(({ url, question: { method, params } }) => [url, method, ...params]));
-      for (const each of round) each.answer();
+      if (round.length === 0) continue;
+      rounds.push(
+        round.map(({ url, options }) => {
+          const { method, params } = JSON.parse(options.body);
+          return [url, method, ...params];
+        }),
+      );
+      // All of them are there before the first is handed on: how fast a node is makes no round.
+      const replies = await Promise.all(
+        round.map(async ({ url, options }) => {
+          const reply = await answer(url, options);
+          return new Response(await reply.text(), { status: reply.status });
+        }),
+      );
+      round.forEach(({ resolve }, at) => resolve(replies[at]));
     }
     return { verdicts, rounds };
   },
